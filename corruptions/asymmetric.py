@@ -1,0 +1,128 @@
+"""Asymmetric (class-conditional) noise: a source class is mistaken for particular others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corruptions.class_maps import CLASS_MAPS, Pairs
+from corruptions.confusion import Cells, Confusion
+from corruptions.corruption import Corruption
+from corruptions.draws import example_draws
+from corruptions.quota import exact, quota, smallest_per_group
+
+
+@dataclass(frozen=True)
+class Asymmetric(Corruption):
+    """``T(rate) = (1 - rate) I + rate M`` with a row-stochastic M, realised per source class to half an example.
+
+    Of the n_i examples of class i, the ``floor(rate * (1 - M_ii) * n_i + 1/2)`` with the smallest draws get a wrong
+    label j, drawn with probability ``M_ij / (1 - M_ii)``. Every decision is read from the true labels, so a cat that
+    becomes a dog is not drawn again among the dogs. Cells are sampled, never cut down to whole counts: rows of 10,575
+    classes work at one image each.
+
+    M comes from ``map`` (each source has one target) or from ``matrix``. Classes it does not mention keep their labels.
+
+    Attributes:
+        rate: share of each *source class* that follows M, in [0, 1]. Over all examples the share is smaller wherever
+            some classes are no sources: 0.4 under ``cifar10`` is a realised rate of 0.2.
+        map: "cifar10", "cifar100_superclass" or "pair" (see ``class_maps``), or (source, target) pairs.
+        matrix: the non-zero cells (true class, given class, probability) of M; rows that are absent are untouched.
+
+    Record details: ``num_source_classes``, ``num_source_examples``, ``source_realised_rate`` (flipped of those).
+
+    Raises:
+        ValueError: not exactly one of map and matrix, an unknown name, a source mapped twice or to itself, cells that
+            are not row-stochastic; in ``apply``, a class id outside [0, K) or a named map of another K.
+
+    Reference: Patrini et al., Making deep neural networks robust to label noise, CVPR 2017 (flips per class in
+    expectation there, exact here).
+
+    >>> noise = Asymmetric(rate=0.5, map=((3, 5), (5, 3))).apply([3, 3, 3, 3, 5, 5, 0, 0], 6, seed=7)
+    >>> noise.record.flipped_by_class, noise.record.realised_rate
+    ((0, 0, 0, 2, 0, 1), 0.375)
+    """
+
+    kind: ClassVar[str] = "asymmetric"
+    map: str | tuple[tuple[int, int], ...] = ()
+    matrix: tuple[tuple[int, int, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.map) == bool(self.matrix):
+            got = "both" if self.map else "neither"
+            raise ValueError(f"asymmetric needs a map ({', '.join(CLASS_MAPS)}, or pairs) or a matrix; got {got}")
+        if isinstance(self.map, str):
+            if self.map and self.map not in CLASS_MAPS:
+                raise ValueError(f"map must be one of {', '.join(CLASS_MAPS)}, or pairs; got {self.map!r}")
+        else:
+            object.__setattr__(self, "map", _checked_pairs(self.map))
+        object.__setattr__(self, "matrix", tuple((int(i), int(j), float(p)) for i, j, p in self.matrix))
+        Confusion.from_cells(self.matrix)
+
+    @classmethod
+    def from_matrix(cls, matrix: Any, rate: float) -> Self:
+        """M from a dense (K, K) array, a sparse matrix (anything with ``tocoo()``), or (i, j, p) triples.
+
+        Every row of a dense array must sum to one. Of the others, an absent row is an untouched class.
+
+        Raises:
+            ValueError: not square, or as for the class.
+
+        >>> Asymmetric.from_matrix([[0.7, 0.3], [0.0, 1.0]], rate=1.0).matrix
+        ((0, 0, 0.7), (0, 1, 0.3), (1, 1, 1.0))
+        """
+        return cls(rate=rate, matrix=_cells_of(matrix))
+
+    def confusion(self, num_classes: int) -> Confusion:
+        """M for K classes.
+
+        Raises:
+            ValueError: a class id outside [0, K) or a named map of another K.
+        """
+        pairs = CLASS_MAPS[self.map](num_classes) if isinstance(self.map, str) and self.map else self.map
+        confusion = Confusion.from_cells(self.matrix or [(source, target, 1.0) for source, target in pairs])
+        confusion.check_fits(num_classes)
+        return confusion
+
+    def _given(
+        self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        confusion = self.confusion(num_classes)
+        source = confusion.source_of(true, num_classes)
+        members = np.flatnonzero(source >= 0)
+        sizes = np.bincount(source[members], minlength=len(confusion.sources)).tolist()
+        rate = exact(self.rate)
+        quotas = [quota(rate * leaving, size) for leaving, size in zip(confusion.leaving, sizes, strict=True)]
+        draws = example_draws(seed, "asymmetric/which", ids[members])
+        chosen = members[smallest_per_group(draws, source[members], np.array(quotas, dtype=np.int64))]
+        given = true.copy()
+        given[chosen] = confusion.draw(source[chosen], example_draws(seed, "asymmetric/target", ids[chosen]))
+        return given, {
+            "num_source_classes": len(sizes),
+            "num_source_examples": len(members),
+            "source_realised_rate": len(chosen) / max(len(members), 1),
+        }
+
+
+def _checked_pairs(pairs: Pairs) -> Pairs:
+    seen: set[int] = set()
+    for source, target in pairs:
+        if source == target:
+            raise ValueError(f"a class must be mapped to another one; got ({source}, {target})")
+        if source in seen:
+            raise ValueError(f"a class must be mapped once; got class {source} again (several targets need a matrix)")
+        seen.add(source)
+    return tuple((int(source), int(target)) for source, target in pairs)
+
+
+def _cells_of(matrix: Any) -> Cells:
+    if hasattr(matrix, "tocoo"):
+        coo = matrix.tocoo()
+        _check_square(coo.shape)
+        return tuple(zip(coo.row.tolist(), coo.col.tolist(), coo.data.tolist(), strict=True))
+    if isinstance(matrix, np.ndarray) or len(matrix[0]) == len(matrix) ...:
+        pass

@@ -1,0 +1,43 @@
+"""The true superclasses of CIFAR-100.
+
+Fine class ids are alphabetical (0 apple, 1 aquarium_fish, 2 baby, 3 bear, 4 beaver), so five consecutive ids are not a
+superclass; much published "superclass" noise assumes that they are.
+"""
+
+from __future__ import annotations
+
+SUPERCLASSES: dict[str, tuple[str, str, str, str, str]] = {
+    "aquatic_mammals": ("beaver", "dolphin", "otter", "seal", "whale"),
+    "fish": ("aquarium_fish", "flatfish", "ray", "shark", "trout"),
+    "flowers": ("orchid", "poppy", "rose", "sunflower", "tulip"),
+    "food_containers": ("bottle", "bowl", "can", "cup", "plate"),
+    "fruit_and_vegetables": ("apple", "mushroom", "orange", "pear", "sweet_pepper"),
+    "household_electrical_devices": ("clock", "keyboard", "lamp", "telephone", "television"),
+    "household_furniture": ("bed", "chair", "couch", "table", "wardrobe"),
+    "insects": ("bee", "beetle", "butterfly", "caterpillar", "cockroach"),
+    "large_carnivores": ("bear", "leopard", "lion", "tiger", "wolf"),
+    "large_man-made_outdoor_things": ("bridge", "castle", "house", "road", "skyscraper"),
+    "large_natural_outdoor_scenes": ("cloud", "forest", "mountain", "plain", "sea"),
+    "large_omnivores_and_herbivores": ("camel", "cattle", "chimpanzee", "elephant", "kangaroo"),
+    "medium_mammals": ("fox", "porcupine", "possum", "raccoon", "skunk"),
+    "non-insect_invertebrates": ("crab", "lobster", "snail", "spider", "worm"),
+    "people": ("baby", "boy", "girl", "man", "woman"),
+    "reptiles": ("crocodile", "dinosaur", "lizard", "snake", "turtle"),
+    "small_mammals": ("hamster", "mouse", "rabbit", "shrew", "squirrel"),
+    "trees": ("maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"),
+    "vehicles_1": ("bicycle", "bus", "motorcycle", "pickup_truck", "train"),
+    "vehicles_2": ("lawn_mower", "rocket", "streetcar", "tank", "tractor"),
+}
+"""Coarse name to its five fine names, both in the order of their ids (which is alphabetical).
+
+Reference: Krizhevsky, Learning multiple layers of features from tiny images, 2009, with the names in the data set's own
+``meta`` file.
+"""
+
+FINE_NAMES: tuple[str, ...] = tuple(sorted(name for fine in SUPERCLASSES.values() for name in fine))
+"""Name of each of the 100 fine class ids."""
+
+SUPERCLASS_IDS: tuple[tuple[int, ...], ...] = tuple(
+    tuple(FINE_NAMES.index(name) for name in fine) for fine in SUPERCLASSES.values()
+)
+"""Fine class ids of each of the 20 coarse class ids, ascending, shape (20, 5)."""

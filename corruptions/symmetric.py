@@ -1,0 +1,51 @@
+"""Symmetric (uniform) noise, under both of the conventions that share its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corruptions.corruption import Corruption
+from corruptions.draws import example_draws, integers_below
+from corruptions.quota import quota, smallest
+
+
+@dataclass(frozen=True)
+class Symmetric(Corruption):
+    """Exactly ``n = floor(rate * N + 1/2)`` examples, those with the smallest draws, get a random label.
+
+    Exclusive (the default): ``given = (true + 1 + t) mod K`` with t uniform on [0, K - 1), hence every wrong class is
+    equally likely and all n labels are wrong: ``T = (1 - rate) I + rate / (K - 1) (J - I)``, J all ones.
+
+    Inclusive: ``given`` uniform on [0, K), own class included, so about ``rate * (K - 1) / K`` of all labels are
+    wrong: 18 %, not 20 %, at K = 10. ``T = (1 - rate) I + rate / K J``. Which n examples are chosen is the same.
+
+    Attributes:
+        rate: share of examples that get a random label, in [0, 1].
+        inclusive: the random label may be the true one.
+
+    Reference: exclusive as in Patrini et al., CVPR 2017, and Co-teaching, NeurIPS 2018 (in expectation there, exact
+    here); inclusive as in the code of DivideMix, ICLR 2020, and ELR, NeurIPS 2020.
+
+    >>> noise = Symmetric(rate=0.4).apply([0, 1, 2, 3, 4], 5, seed=7)
+    >>> noise.record.num_flipped, noise.record.realised_rate
+    (2, 0.4)
+    """
+
+    kind: ClassVar[str] = "symmetric"
+    inclusive: bool = False
+
+    def _given(
+        self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        chosen = smallest(example_draws(seed, "symmetric/which", ids), quota(self.rate, len(true)))
+        words = example_draws(seed, "symmetric/target", ids[chosen])
+        given = true.copy()
+        if self.inclusive:
+            given[chosen] = integers_below(num_classes, words)
+        else:
+            given[chosen] = (true[chosen] + 1 + integers_below(num_classes - 1, words)) % num_classes
+        return given, {"num_chosen": len(chosen)}

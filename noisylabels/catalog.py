@@ -1,0 +1,191 @@
+"""Look up, parse and describe a plug-in by name: the one mini-language of command line, study files and records.
+
+    symmetric:rate=0.4,inclusive=true
+    asymmetric:rate=0.4,map=[[3,5],[5,3]]
+
+A plug-in is a frozen dataclass with a class variable ``kind`` (its printed name); its fields are its parameters.
+A table is a literal dict from name to class in the room's ``__init__``. Values are JSON where they can be, else plain
+text; commas inside brackets or quotes do not split.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+
+class UsageError(ValueError):
+    """What the user asked for cannot be: says what must hold, what came, and the nearest valid name. Exit code 2."""
+
+
+class Plugin(Protocol):
+    """A frozen dataclass that knows its printed name."""
+
+    kind: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+P = TypeVar("P")
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """One sentence about a name that is not known.
+
+    >>> unknown("head", "archface", ["arcface", "softmax"])
+    "unknown head 'archface'; did you mean 'arcface'? known: arcface, softmax"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {name!r};{hint} known: {', '.join(sorted(names)) or 'none'}"
+
+
+def split_top_level(text: str, separator: str = ",") -> list[str]:
+    """Split at separators that stand outside brackets and double quotes; parts are stripped, empty parts dropped.
+
+    >>> split_top_level('rate=0.4,map=[[3,5],[5,3]]')
+    ['rate=0.4', 'map=[[3,5],[5,3]]']
+    """
+    parts, depth, quoted, start = [], 0, False, 0
+    for position, char in enumerate(text):
+        if char == '"':
+            quoted = not quoted
+        elif not quoted and char in "[{(":
+            depth += 1
+        elif not quoted and char in "]})":
+            depth -= 1
+        elif char == separator and not quoted and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """``"kind:key=value,..."`` to its name and raw parameters.
+
+    >>> parse('symmetric:rate=0.4,inclusive=true')
+    ('symmetric', {'rate': 0.4, 'inclusive': True})
+
+    Raises:
+        UsageError: a part is not ``key=value`` or a key comes twice.
+    """
+    name, _, rest = text.strip().partition(":")
+    parameters: dict[str, Any] = {}
+    for part in split_top_level(rest):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not key:
+            raise UsageError(f"parameters must be key=value; got {part!r} (in {text!r})")
+        if key in parameters:
+            raise UsageError(f"parameter {key!r} is given twice (in {text!r})")
+        parameters[key] = _value(value)
+    return name.strip(), parameters
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def lookup(table: Mapping[str, type[P]], name: str, *, what: str) -> type[P]:
+    """The class behind a printed name.
+
+    Raises:
+        UsageError: no such name, with the nearest and all known ones.
+    """
+    if name not in table:
+        raise UsageError(unknown(what, name, table))
+    return table[name]
+
+
+def build(table: Mapping[str, type[P]], text: str, *, what: str) -> P:
+    """The plug-in a text names, every parameter checked against its field's type.
+
+    Args:
+        table: printed name to frozen dataclass.
+        text: ``"kind:key=value,..."``.
+        what: the family's name for messages, such as ``"corruption"``.
+
+    Raises:
+        UsageError: unknown name, unknown or mistyped parameter (all of them in one message), or a value the plug-in
+            itself refuses.
+    """
+    name, parameters = parse(text)
+    return build_from(lookup(table, name, what=what), parameters, context=text)
+
+
+def build_from(plugin_class: type[P], parameters: Mapping[str, Any], *, context: str) -> P:
+    """Build one class from raw parameters; ``context`` is what the user wrote, for messages."""
+    fields = _parameter_types(plugin_class)
+    problems, values = [], {}
+    for key, raw in parameters.items():
+        if key not in fields:
+            problems.append(unknown("parameter", key, fields))
+            continue
+        try:
+            values[key] = TypeAdapter(fields[key]).validate_python(raw)
+        except ValidationError as error:
+            problems.append(f"{key} {_complaint(error)}; got {raw!r}")
+    required = [f.name for f in dataclasses.fields(plugin_class) if _is_required(f)]  # type: ignore[arg-type]
+    problems += [f"parameter {key!r} must be given" for key in required if key not in parameters]
+    if problems:
+        raise UsageError("; ".join(problems) + f" (in {context!r})")
+    try:
+        return plugin_class(**values)
+    except ValueError as error:
+        raise UsageError(f"{error} (in {context!r})") from error
+
+
+def _parameter_types(plugin_class: type[Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(plugin_class)
+    return {field.name: hints[field.name] for field in dataclasses.fields(plugin_class) if field.init}
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    return first["msg"].replace("Input should", "must").replace("must be a valid", "must be a")
+
+
+def parameters_of(plugin: Any) -> dict[str, Any]:
+    """A plug-in's parameters as plain JSON-able values, in field order."""
+    return {field.name: _plain(getattr(plugin, field.name)) for field in dataclasses.fields(plugin) if field.init}
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def full_text(plugin: Any) -> str:
+    """The canonical text with every parameter spelt out; what run identities hash and records store."""
+    return _text(plugin.kind, parameters_of(plugin))
+
+
+def short_text(plugin: Any) -> str:
+    """The text people read: parameters that differ from their defaults only."""
+    defaults = {f.name: _plain(f.default) for f in dataclasses.fields(plugin) if f.default is not dataclasses.MISSING}
+    values = parameters_of(plugin)
+    return _text(plugin.kind, {k: v for k, v in values.items() if k not in defaults or v != defaults[k]})
+
+
+def _text(kind: str, parameters: Mapping[str, Any]) -> str:
+    if not parameters:
+        return kind
+    return f"{kind}:" + ",".join(f"{key}={_value_text(value)}" for key, value in parameters.items())
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, str) and _value(value) == value and not set(value) & set(',"[]{}()='):
+        return value
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,83 @@
+"""One run inside its own process: ask the store, run, store."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from noisylabels.catalog import UsageError
+from noisylabels.run import execute, pose
+from noisylabels.store import RunFolder
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs find data and compute: all that is not part of the question.
+
+    Attributes:
+        data: the data folder.
+        device: ``auto``, ``cpu``, ``cuda``, ...
+        threads: of one run. One is the default: small nets gain nothing from a second, and on a shared machine two
+            threads that wait for one another made the same net twenty times slower.
+        download: whether missing public data sets may be fetched.
+    """
+
+    data: Path
+    device: str = "auto"
+    threads: int = 1
+    download: bool = False
+
+
+def work(folder: RunFolder, place: Place) -> None:
+    """Do the run whose ``spec.json`` lies in the folder, unless it is done already.
+
+    Leaves ``result.json``, or raises; doing it twice does it once.
+    """
+    if folder.result() is not None:
+        return
+    torch.set_num_threads(place.threads)
+    spec = folder.spec()
+    problem = pose(spec, place.data, download=place.download)
+    folder.keep_labels(problem.noisy_train)
+    result = execute(spec, problem, device=place.device, on_epoch=folder.append)
+    folder.finish(result)
+
+
+def worker_process(folder: RunFolder, place: Place) -> None:
+    """``work`` as the body of a process of its own: output goes to ``log.txt``, an error to ``failure.json``.
+
+    Ctrl-C is the supervisor's business; if the supervisor dies, so does this process.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    with (folder.path / "log.txt").open("a", buffering=1) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            work(folder, place)
+        except Exception as error:
+            known = isinstance(error, UsageError | OSError)
+            folder.fail(str(error) if known else f"{type(error).__name__}: {error}")
+            if not known:
+                raise
+            sys.exit(1)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,32 @@
+"""The plain softmax head: a linear layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from noisylabels.heads.head import Head, HeadSpec
+
+
+class SoftmaxHead(Head):
+    """``logits = W e + b``: neither embeddings nor weights are normalised, nothing is scaled."""
+
+    def __init__(self, num_classes: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(embedding_dim, num_classes)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        out: Tensor = self.linear(embeddings)
+        return out
+
+
+@dataclass(frozen=True)
+class Softmax(HeadSpec):
+    """Plain linear softmax classifier: the reference every margin is measured against."""
+
+    kind: ClassVar[str] = "softmax"
+
+    def build(self, num_classes: int, embedding_dim: int) -> Head:
+        return SoftmaxHead(num_classes, embedding_dim)

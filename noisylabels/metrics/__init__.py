@@ -1,0 +1,47 @@
+"""Metrics: pure functions of an :class:`Evaluation`, each with a unit, a direction, a range and an n.
+
+A new metric is one file with its function and its frozen class, and one line in ``METRICS``.
+"""
+
+from noisylabels.metrics.accuracy import Accuracy, AccuracyMerged
+from noisylabels.metrics.angles import CentroidSpread, IntraClassAngle, NearestCentroidAngle
+from noisylabels.metrics.effective_rank import EffectiveRank
+from noisylabels.metrics.evaluation import Evaluation
+from noisylabels.metrics.label_issues import LabelIssueAuroc
+from noisylabels.metrics.measured import Measured, measure
+from noisylabels.metrics.memorisation import Corrected, Memorisation
+from noisylabels.metrics.metric import EmbeddingMetric, Metric, Undefined
+from noisylabels.metrics.scatter import FisherRatio, Nc1
+from noisylabels.metrics.silhouette import CosineSilhouette
+
+METRICS: dict[str, type[Metric]] = {
+    "accuracy": Accuracy,
+    "accuracy_merged": AccuracyMerged,
+    "memorisation": Memorisation,
+    "corrected": Corrected,
+    "intra_class_angle_deg": IntraClassAngle,
+    "nearest_centroid_angle_deg": NearestCentroidAngle,
+    "centroid_spread_deg": CentroidSpread,
+    "nc1": Nc1,
+    "fisher_ratio": FisherRatio,
+    "cosine_silhouette": CosineSilhouette,
+    "effective_rank": EffectiveRank,
+    "label_issue_auroc": LabelIssueAuroc,
+}
+
+
+def measure_all(evaluation: Evaluation) -> tuple[Measured, ...]:
+    """Every metric of the table, in its order; metrics undefined here have no value and a note."""
+    return tuple(measure(metric(), evaluation) for metric in METRICS.values())
+
+
+__all__ = [
+    "METRICS",
+    "EmbeddingMetric",
+    "Evaluation",
+    "Measured",
+    "Metric",
+    "Undefined",
+    "measure",
+    "measure_all",
+]

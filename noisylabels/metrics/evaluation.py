@@ -1,0 +1,101 @@
+"""What a finished run leaves behind to be measured: plain arrays, checked once, then read-only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Labels = NDArray[np.integer[Any]]
+
+# One letter a dimension: M test, N training and V validation examples, D embedding dimensions, K classes.
+SHAPES = {
+    "test_embeddings": "MD",
+    "test_probabilities": "MK",
+    "test_true": "M",
+    "train_predicted": "N",
+    "train_given": "N",
+    "train_true": "N",
+    "validation_probabilities": "VK",
+    "validation_given": "V",
+    "validation_true": "V",
+    "carrying_class": "K",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The arrays every metric is a function of.
+
+    All labels lie in ``[0, K)``. Any of M, N and V may be 0; a metric that needs the missing examples is then
+    undefined. The fields are read-only views of the arrays given. Values that are not finite are let in, because a run
+    that diverged is a result too; the metrics that read them say so.
+
+    Attributes:
+        test_embeddings: ``float32 (M, D)``, embeddings of the clean test set as the network leaves them, not
+            normalised.
+        test_probabilities: ``float32 (M, K)``, class probabilities of the same images.
+        test_true: ``int64 (M,)``, their true classes.
+        train_predicted: ``int64 (N,)``, the class the final model predicts for each training image.
+        train_given: ``int64 (N,)``, the label it was trained with, wrong where noise was injected.
+        train_true: ``int64 (N,)``, its true class.
+        validation_probabilities: ``float32 (V, K)``, class probabilities of images the model was never trained on.
+        validation_given: ``int64 (V,)``, their given labels, with noise of the same kind as in training.
+        validation_true: ``int64 (V,)``, their true classes.
+        carrying_class: ``int64 (K,)``, the class whose label the images of true class i mostly carry by design;
+            ``arange(K)`` when no class is merged into another.
+
+    Raises:
+        ValueError: a shape, a dtype or a label does not fit; the message names the field, what must hold and what came.
+    """
+
+    test_embeddings: Floats
+    test_probabilities: Floats
+    test_true: Labels
+    train_predicted: Labels
+    train_given: Labels
+    train_true: Labels
+    validation_probabilities: Floats
+    validation_given: Labels
+    validation_true: Labels
+    carrying_class: Labels
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of classes the model chooses among."""
+        return int(self.test_probabilities.shape[1])
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        for name, letters in SHAPES.items():
+            array = np.asarray(getattr(self, name)).view()
+            _check_shape(name, letters, array.shape, sizes)
+            _check_dtype(name, array, np.floating if len(letters) == 2 else np.integer)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        for name, letters in SHAPES.items():
+            if len(letters) == 1:
+                _check_range(name, getattr(self, name), sizes["K"])
+
+
+def _check_shape(name: str, letters: str, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+    """Bind each letter at its first appearance, hold later arrays to it."""
+    fits = len(shape) == len(letters) and all(
+        sizes.setdefault(letter, size) == size for letter, size in zip(letters, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join(f"{letter}={sizes[letter]}" if letter in sizes else letter for letter in letters)
+        raise ValueError(f"{name} must have shape ({wanted}); got {shape}")
+
+
+def _check_dtype(name: str, array: NDArray[Any], family: type[np.generic]) -> None:
+    if not np.issubdtype(array.dtype, family):
+        raise ValueError(f"{name} must hold {family.__name__} numbers; got {array.dtype}")
+
+
+def _check_range(name: str, labels: Labels, num_classes: int) -> None:
+    if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
+        raise ValueError(f"{name} must lie in [0, {num_classes}); got {labels.min()} to {labels.max()}")

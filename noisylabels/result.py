@@ -1,0 +1,85 @@
+"""The answer, frozen: what one run leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from noisylabels.spec import SCHEMA_VERSION, Frozen, RunSpec, Selection
+
+Status = Literal["ok", "diverged", "collapsed", "failed"]
+
+
+class Measurement(Frozen):
+    """One number with what makes it readable.
+
+    Attributes:
+        name: the metric's.
+        value: None where the metric is undefined for this run; ``note`` says why.
+        unit: such as ``share`` or ``deg``.
+        higher_is_better: the good direction.
+        n: how many examples the number rests on.
+        selection: the rule that chose the epoch it was taken at.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    higher_is_better: bool
+    n: int
+    selection: Selection = "last_epoch"
+    note: str = ""
+
+
+class Epoch(Frozen):
+    """One line of the history. Shares in [0, 1]; None where nothing finite was to be had.
+
+    Attributes:
+        epoch: from 1.
+        train_loss: mean per-example training loss, nats.
+        train_given_accuracy: share of training examples, as augmented and with the margin, predicted as labelled.
+        validation_given_accuracy: share of the held-out noisy validation split predicted as labelled; None without one.
+        validation_true_accuracy: the same by true labels; only the oracle rule may look at it.
+        test_accuracy: clean test accuracy; recorded, never decided by.
+        head: the head's moving parts, such as ``{"c_deg": 84.0}``.
+    """
+
+    epoch: int
+    train_loss: float | None
+    train_given_accuracy: float
+    validation_given_accuracy: float | None
+    validation_true_accuracy: float | None
+    test_accuracy: float
+    head: dict[str, float] = {}
+
+
+class RunResult(Frozen):
+    """All that a report may know of a run.
+
+    Attributes:
+        status: ``ok``; ``diverged`` (a loss was not finite); ``collapsed`` (all class centres in one direction); or
+            ``failed`` (the program broke; ``reason`` says how).
+        noise: the training labels' noise record, as JSON.
+        provenance: versions, processor, seconds, data fingerprints.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    spec: RunSpec
+    status: Status
+    reason: str = ""
+    noise: dict[str, Any] = {}
+    measurements: tuple[Measurement, ...] = ()
+    history: tuple[Epoch, ...] = ()
+    provenance: dict[str, Any] = {}
+
+    def value(self, name: str, selection: Selection = "last_epoch") -> float | None:
+        """The measured value of that name under that rule, or None."""
+        for measurement in self.measurements:
+            if measurement.name == name and measurement.selection == selection:
+                return measurement.value
+        return None
+
+    @property
+    def realised_rate(self) -> float:
+        """Share of training examples whose given label is wrong, in [0, 1]; NaN before any label was corrupted."""
+        return float(self.noise.get("realised_rate", float("nan")))

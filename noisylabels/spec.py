@@ -1,0 +1,163 @@
+"""The question, frozen: what one run is, and the identity that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from corruptions import CORRUPTIONS, Corruption
+from noisylabels import catalog
+from noisylabels.catalog import UsageError
+from noisylabels.data import DATASETS
+from noisylabels.heads import HEADS
+from noisylabels.losses import LOSSES
+from noisylabels.models import MODELS
+from noisylabels.strategies import STRATEGIES
+
+SCHEMA_VERSION = 1
+"""Raised whenever the same spec would mean other numbers; part of every run's identity."""
+
+TABLES: dict[str, Mapping[str, type[Any]]] = {
+    "dataset": DATASETS,
+    "corruption": CORRUPTIONS,
+    "model": MODELS,
+    "head": HEADS,
+    "loss": LOSSES,
+    "strategy": STRATEGIES,
+}
+"""Field of a run to the table that its text is looked up in."""
+
+
+class Frozen(BaseModel):
+    """A value: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """Build from raw values; every mistake at once in one ``UsageError``."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise UsageError("; ".join(_sentences(cls, error))) from None
+
+
+def _sentences(model: type[BaseModel], error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            sentences.append(catalog.unknown("key", where, _known_keys(model, problem["loc"])))
+        elif problem["type"] == "value_error":
+            sentences.append(str(problem["ctx"]["error"]))
+        else:
+            message = problem["msg"].replace("Input should", "must")
+            came = "" if problem["type"] == "missing" else f"; got {problem['input']!r}"
+            sentences.append(f"{where}: {message}{came}")
+    return sentences
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Dotted names of the keys that could stand where the unknown one stands."""
+    prefix = ""
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model, prefix = field.annotation, f"{prefix}{part}."
+    return [prefix + name for name in model.model_fields]
+
+
+class TrainSpec(Frozen):
+    """How a model is trained; every field takes part in the run's identity.
+
+    Attributes:
+        epochs: passes over the training set.
+        batch_size: examples a step; a smaller training set is one batch.
+        optimizer: ``sgd`` (Nesterov momentum) or ``adamw``.
+        learning_rate: its peak.
+        momentum: SGD's.
+        weight_decay: on weights of two or more dimensions only, never on norms and biases.
+        schedule: ``one_cycle`` (linear up over ``warmup``, linear down to 0) or ``cosine`` (the same way up, half a
+            cosine down to 0).
+        warmup: share of all steps on the way up, in [0, 1).
+        augment: ``none``, ``crop`` (shift by up to ``crop_padding`` pixels over a mirrored border) or ``crop_flip``
+            (and mirror left-right half of the time).
+        crop_padding: pixels.
+        precision: ``float32``, ``bfloat16`` (autocast), or ``auto``: bfloat16 where the processor computes in it.
+    """
+
+    epochs: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.2, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
+    warmup: float = Field(default=0.25, ge=0, lt=1)
+    augment: Literal["none", "crop", "crop_flip"] = "crop_flip"
+    crop_padding: int = Field(default=2, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+Selection = Literal["last_epoch", "noisy_val", "clean_val_oracle"]
+SELECTIONS: tuple[Selection, ...] = ("last_epoch", "noisy_val", "clean_val_oracle")
+
+
+class RunSpec(Frozen):
+    """One run. Plug-ins are texts of the catalog's mini-language, stored with every parameter spelt out.
+
+    Attributes:
+        selection: the rule whose epoch gives the headline accuracy; all three rules are always recorded.
+        noise_seed: draws which labels are wrong.
+        seed: initialises the weights, orders the examples, augments them.
+    """
+
+    dataset: str
+    corruption: str = "clean"
+    model: str = "small_cnn"
+    head: str = "softmax"
+    loss: str = "ce"
+    strategy: str = "standard"
+    train: TrainSpec = TrainSpec()
+    selection: Selection = "last_epoch"
+    noise_seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator(*TABLES)
+    @classmethod
+    def _canonical(cls, text: str, info: Any) -> str:
+        plugin = catalog.build(TABLES[info.field_name], text, what=info.field_name)
+        if isinstance(plugin, Corruption) and plugin.rate == 0:
+            plugin = CORRUPTIONS["clean"]()  # type: ignore[call-arg]
+        return catalog.full_text(plugin)
+
+    def plugin(self, field: str) -> Any:
+        """The plug-in that a field's text names, built."""
+        return catalog.build(TABLES[field], getattr(self, field), what=field)
+
+    def short(self, field: str) -> str:
+        """The plug-in's text with defaults left out, for people."""
+        return catalog.short_text(self.plugin(field))
+
+    @property
+    def method(self) -> str:
+        """The printed triple ``head+loss+strategy``, defaults left out."""
+        return "+".join(self.short(field) for field in ("head", "loss", "strategy"))
+
+    @cached_property
+    def run_id(self) -> str:
+        """First 16 hex digits of SHA-256 over the resolved spec and ``SCHEMA_VERSION``.
+
+        No path, device, worker count or tracker takes part: a data set that lives at a path is known by its content.
+        """
+        content = self.model_dump(mode="json") | {"dataset": self.plugin("dataset").identity()}
+        text = json.dumps({"schema": SCHEMA_VERSION, "spec": content}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+

@@ -1,0 +1,196 @@
+"""The store: one folder a run, in which ``result.json`` is written last and whole. The files are the truth.
+
+    <runs>/<study>/study.json                 what was asked
+    <runs>/<study>/runs/<run_id>/spec.json    first
+                                events.jsonl  one line an epoch, appended; a torn last line is dropped
+                                noise.npz     true and given training labels; noise.npz.sha256 beside it
+                                result.json   last, by rename: its presence means done
+                                failure.json  instead, when an attempt broke; log.txt has its output
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from corruptions import CorruptedLabels
+from noisylabels.result import Epoch, RunResult
+from noisylabels.spec import RunSpec
+
+
+class StoreError(Exception):
+    """A stored file is not what it says it is. Exit code 5."""
+
+
+class StudyLockedError(Exception):
+    """Another process is running this study. Exit code 4."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path`` whole or not at all: temporary file, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder."""
+
+    path: Path
+
+    def begin(self, spec: RunSpec) -> None:
+        """Say what is being run; events of an earlier, unfinished attempt are dropped."""
+        write_atomically(self.path / "spec.json", spec.model_dump_json(indent=1).encode())
+        for left_over in ("events.jsonl", "failure.json", "log.txt"):
+            (self.path / left_over).unlink(missing_ok=True)
+
+    def spec(self) -> RunSpec:
+        """What is being run.
+
+        Raises:
+            StoreError: no spec, not a spec, or another run's.
+        """
+        path = self.path / "spec.json"
+        try:
+            spec = RunSpec.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} is not a run's spec ({str(error).splitlines()[0]})") from None
+        if spec.run_id != self.path.name:
+            raise StoreError(f"{path} is the spec of run {spec.run_id}")
+        return spec
+
+    def append(self, epoch: Epoch) -> None:
+        """Add one epoch to the event log, in one write."""
+        line = epoch.model_dump_json().encode() + b"\n"
+        descriptor = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def events(self) -> list[Epoch]:
+        """The epochs logged so far; a torn last line is left out."""
+        try:
+            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [Epoch.model_validate_json(line) for line in lines]
+
+    def keep_labels(self, labels: CorruptedLabels) -> None:
+        """Store true and given training labels, with a checksum."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, true=labels.true, given=labels.given)
+        content = buffer.getvalue()
+        write_atomically(self.path / "noise.npz", content)
+        write_atomically(self.path / "noise.npz.sha256", hashlib.sha256(content).hexdigest().encode() + b"\n")
+
+    def finish(self, result: RunResult) -> None:
+        """Write the result; from here on the run is done."""
+        write_atomically(self.path / "result.json", result.model_dump_json(indent=1).encode())
+        (self.path / "failure.json").unlink(missing_ok=True)
+
+    def fail(self, reason: str) -> None:
+        """Say why there is no result; the next sweep tries again."""
+        failed = RunResult(run_id=self.path.name, spec=self.spec(), status="failed", reason=reason)
+        write_atomically(self.path / "failure.json", failed.model_dump_json(indent=1).encode())
+
+    def failure(self) -> RunResult | None:
+        """The last attempt's failure, or None."""
+        return self._read("failure.json")
+
+    def result(self) -> RunResult | None:
+        """The result, or None while there is none.
+
+        Raises:
+            StoreError: the file is there but cannot be read, or belongs to another run.
+        """
+        return self._read("result.json")
+
+    def _read(self, name: str) -> RunResult | None:
+        path = self.path / name
+        try:
+            result = RunResult.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValidationError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path} is not a result ({reason}); remove its folder to run it again") from None
+        if result.run_id != self.path.name:
+            raise StoreError(f"{path} holds the result of run {result.run_id}; remove its folder to run it again")
+        return result
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study's folder under the runs folder."""
+
+    path: Path
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of one run, there or not."""
+        return RunFolder(self.path / "runs" / run_id)
+
+    def results(self, plan: Sequence[RunSpec]) -> list[RunResult]:
+        """Finished runs of the plan, in its order."""
+        found = (self.run(spec.run_id).result() for spec in plan)
+        return [result for result in found if result is not None]
+
+    def failures(self, plan: Sequence[RunSpec]) -> list[RunResult]:
+        """Runs of the plan whose last attempt broke, in its order."""
+        found = (self.run(spec.run_id).failure() for spec in plan)
+        return [failure for failure in found if failure is not None]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the study for this process; the lock dies with it.
+
+        Raises:
+            StudyLockedError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        owner = self.path / ".owner.json"
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StudyLockedError(f"{self.path} is being run by another process{_owner(owner)}") from None
+        try:
+            write_atomically(owner, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode())
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+
+def _owner(path: Path) -> str:
+    try:
+        who = json.loads(path.read_bytes())
+        return f" (process {who['pid']} on {who['host']})"
+    except (OSError, ValueError, KeyError):
+        return ""

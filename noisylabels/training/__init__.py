@@ -1,0 +1,1 @@
+"""Training: the loop, its randomness, its images on the device."""

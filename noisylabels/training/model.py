@@ -1,0 +1,60 @@
+"""Embedder and head, as one thing to train and to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from noisylabels.heads import Head
+from noisylabels.training.images import ImageBatches
+
+
+@dataclass(frozen=True)
+class Model:
+    """An embedder and its head on one device, computing in one precision."""
+
+    embedder: nn.Module
+    head: Head
+    device: torch.device
+    precision: torch.dtype
+
+    def parameters(self) -> list[nn.Parameter]:
+        """All parameters, the embedder's first."""
+        return [*self.embedder.parameters(), *self.head.parameters()]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Standardised images ``(B, C, H, W)`` to float32 embeddings ``(B, D)``; heads always compute in float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            embeddings: Tensor = self.embedder(images)
+        return embeddings.float()
+
+    def training_logits(self, images: Tensor, labels: Tensor) -> Tensor:
+        """``(B, K)`` with the margin on the given labels."""
+        return self.head.training_logits(self.embed(images), labels)
+
+    def train(self, mode: bool = True) -> None:
+        """Batch norms learn (True) or stand (False)."""
+        self.embedder.train(mode)
+        self.head.train(mode)
+
+    def over(self, images: ImageBatches, what: Callable[[Tensor], Tensor], batch: int = 500) -> Tensor:
+        """``what(embeddings)`` for every image in order, without margin, gradient or augmentation; on the CPU."""
+        self.train(False)
+        with torch.inference_mode():
+            parts = [what(self.embed(images.plain(slice(i, i + batch)))) for i in range(0, len(images), batch)]
+        return torch.cat(parts).cpu()
+
+    def predictions(self, images: ImageBatches) -> Tensor:
+        """Predicted class of every image, int64 ``(N,)``."""
+        return self.over(images, lambda embeddings: self.head.logits(embeddings).argmax(1))
+
+    def probabilities(self, images: ImageBatches) -> Tensor:
+        """Softmax of the inference logits of every image, float32 ``(N, K)``."""
+        return self.over(images, lambda embeddings: self.head.logits(embeddings).softmax(1))
+
+    def embeddings(self, images: ImageBatches) -> Tensor:
+        """Embedding of every image, float32 ``(N, D)``."""
+        return self.over(images, lambda embeddings: embeddings)
