@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,8 +22,8 @@ class Asymmetric(Corruption):
 
     Of the n_i examples of class i, the ``floor(rate * (1 - M_ii) * n_i + 1/2)`` with the smallest draws get a wrong
     label j, drawn with probability ``M_ij / (1 - M_ii)``. Every decision is read from the true labels, so a cat that
-    becomes a dog is not drawn again among the dogs. Cells are sampled, never cut down to whole counts: rows of 10,575
-    classes work at one image each.
+    becomes a dog is not drawn again among the dogs. Only the class's total is rounded, never the count of a cell (true,
+    given), whose targets are sampled. A class of fewer than ``1 / (2 rate (1 - M_ii))`` examples keeps all its labels.
 
     M comes from ``map`` (each source has one target) or from ``matrix``. Classes it does not mention keep their labels.
 
@@ -60,19 +61,19 @@ class Asymmetric(Corruption):
                 raise ValueError(f"map must be one of {', '.join(CLASS_MAPS)}, or pairs; got {self.map!r}")
         else:
             object.__setattr__(self, "map", _checked_pairs(self.map))
-        object.__setattr__(self, "matrix", tuple((int(i), int(j), float(p)) for i, j, p in self.matrix))
+        object.__setattr__(self, "matrix", tuple((index(i), index(j), float(p)) for i, j, p in self.matrix))
         Confusion.from_cells(self.matrix)
 
     @classmethod
     def from_matrix(cls, matrix: Any, rate: float) -> Self:
-        """M from a dense (K, K) array, a sparse matrix (anything with ``tocoo()``), or (i, j, p) triples.
+        """M from a dense (K, K) array, a sparse matrix (anything with ``tocoo()``), or a sequence of (i, j, p) triples.
 
         Every row of a dense array must sum to one. Of the others, an absent row is an untouched class.
 
         Raises:
             ValueError: not square, or as for the class.
 
-        >>> Asymmetric.from_matrix([[0.7, 0.3], [0.0, 1.0]], rate=1.0).matrix
+        >>> Asymmetric.from_matrix(np.array([[0.7, 0.3], [0.0, 1.0]]), rate=1.0).matrix
         ((0, 0, 0.7), (0, 1, 0.3), (1, 1, 1.0))
         """
         return cls(rate=rate, matrix=_cells_of(matrix))
@@ -83,8 +84,11 @@ class Asymmetric(Corruption):
         Raises:
             ValueError: a class id outside [0, K) or a named map of another K.
         """
-        pairs = CLASS_MAPS[self.map](num_classes) if isinstance(self.map, str) and self.map else self.map
-        confusion = Confusion.from_cells(self.matrix or [(source, target, 1.0) for source, target in pairs])
+        cells = self.matrix
+        if not cells:
+            pairs = CLASS_MAPS[self.map](num_classes) if isinstance(self.map, str) else self.map
+            cells = tuple((source, target, 1.0) for source, target in pairs)
+        confusion = Confusion.from_cells(cells)
         confusion.check_fits(num_classes)
         return confusion
 
@@ -116,13 +120,20 @@ def _checked_pairs(pairs: Pairs) -> Pairs:
         if source in seen:
             raise ValueError(f"a class must be mapped once; got class {source} again (several targets need a matrix)")
         seen.add(source)
-    return tuple((int(source), int(target)) for source, target in pairs)
+    return tuple((index(source), index(target)) for source, target in pairs)
 
 
 def _cells_of(matrix: Any) -> Cells:
+    if not hasattr(matrix, "shape"):
+        return tuple((i, j, p) for i, j, p in matrix)
+    if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"matrix must be square, (K, K); got shape {tuple(matrix.shape)}")
     if hasattr(matrix, "tocoo"):
         coo = matrix.tocoo()
-        _check_square(coo.shape)
         return tuple(zip(coo.row.tolist(), coo.col.tolist(), coo.data.tolist(), strict=True))
-    if isinstance(matrix, np.ndarray) or len(matrix[0]) == len(matrix) ...:
-        pass
+    dense = np.asarray(matrix, dtype=np.float64)
+    rows, columns = np.nonzero(dense)
+    empty = np.flatnonzero(~dense.any(axis=1))
+    if empty.size:
+        raise ValueError(f"rows must sum to 1; row {empty[0]} sums to 0")
+    return tuple(zip(rows.tolist(), columns.tolist(), dense[rows, columns].tolist(), strict=True))

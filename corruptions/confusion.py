@@ -32,7 +32,7 @@ class Confusion:
 
     Attributes:
         sources: class id of each source, ascending, int64, shape (S,).
-        leaving: ``1 - M_ii`` of each source, exact, in (0, 1], S numbers.
+        leaving: ``1 - M_ii`` of each source, exact, in [0, 1], S numbers.
         targets: off-diagonal class ids, source after source, int64, shape (E,).
         thresholds: ``source * 2^40 + 2^40 * P(given <= target | leaves)``, non-decreasing int64, shape (E,). Whole
             numbers, so that drawing is bit-identical everywhere; probabilities are resolved to 2^-40.
@@ -48,7 +48,7 @@ class Confusion:
         """M from its cells in any order; zeros may be listed.
 
         Raises:
-            ValueError: a probability negative or not finite, a negative class id, a cell given twice, or a row that
+            ValueError: a probability outside [0, 1], a negative class id, a cell given twice, or a row that
                 does not sum to one within 1e-6; the row is named.
         """
         rows = _rows(cells)
@@ -94,8 +94,8 @@ def _rows(cells: Iterable[tuple[int, int, float]]) -> dict[int, dict[int, float]
     for i, j, p in cells:
         if i < 0 or j < 0:
             raise ValueError(f"class ids must not be negative; got cell ({i}, {j})")
-        if not 0 <= p < math.inf:
-            raise ValueError(f"probabilities must be finite and not negative; got {p} at ({i}, {j})")
+        if not 0 <= p <= 1:
+            raise ValueError(f"probabilities must be in [0, 1]; got {p} at ({i}, {j})")
         row = rows.setdefault(i, {})
         if j in row:
             raise ValueError(f"a cell must be given once; got ({i}, {j}) twice")

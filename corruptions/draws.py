@@ -73,6 +73,15 @@ def integers_below(n: int, words: NDArray[np.uint64]) -> NDArray[np.int64]:
     return ((words >> 32) * n + low >> 32).astype(np.int64)
 
 
+def unit_floats(words: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """``floor(w / 2^11) / 2^53``: each word's top 53 bits as a float in [0, 1), shape (N,), exact.
+
+    >>> unit_floats(np.array([0, 2**63, 2**64 - 1], dtype=np.uint64)).tolist()
+    [0.0, 0.5, 0.9999999999999999]
+    """
+    return (words >> 11).astype(np.float64) * 2.0**-53
+
+
 def _mix_in_place(words: NDArray[np.uint64]) -> None:
     """SplitMix64's finaliser, a bijection in which every input bit moves every output bit with probability near 1/2."""
     words ^= words >> 30

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,7 +65,7 @@ class IdentityMerge(Corruption):
             raise ValueError(f"group_size must be at least 2; got {self.group_size}")
         if self.groups and self.group_size != 2:
             raise ValueError(f"give groups or group_size, not both; got group_size={self.group_size} beside groups")
-        object.__setattr__(self, "groups", tuple(tuple(int(c) for c in group) for group in self.groups))
+        object.__setattr__(self, "groups", tuple(tuple(map(operator.index, group)) for group in self.groups))
         seen: set[int] = set()
         for group in self.groups:
             if len(group) < 2:
@@ -73,14 +75,15 @@ class IdentityMerge(Corruption):
                     raise ValueError(f"a class may be in one group, once; got class {c} again in {list(group)}")
                 seen.add(c)
 
-    def absorbed(self, num_classes: int, seed: int) -> Chain:
+    def absorptions(self, num_classes: int, seed: int) -> Chain:
         """Pairs (absorbed, absorber) over the class ids [0, K), in the order of absorption.
 
         Raises:
             ValueError: more than the groups can absorb, or a class id outside [0, K).
         """
         chain = self._given_chain(num_classes) if self.groups else self._drawn_chain(num_classes, seed)
-        if exact(self.rate) * num_classes > len(chain) + exact(0.5):
+        # Half an identity more than there is rounds down, so that rate 0.5 can be asked of an odd number in pairs.
+        if exact(self.rate) * num_classes > len(chain) + Fraction(1, 2):
             raise ValueError(
                 f"identity_merge can absorb at most {len(chain) / num_classes:.2f} of these identities; "
                 f"got rate={self.rate} ({len(chain)} of {num_classes} can be absorbed)"
@@ -104,7 +107,7 @@ class IdentityMerge(Corruption):
     def _given(
         self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        chain = self.absorbed(num_classes, seed)
+        chain = self.absorptions(num_classes, seed)
         label_of = np.arange(num_classes, dtype=np.int64)
         for absorbed, absorber in chain:
             label_of[absorbed] = absorber

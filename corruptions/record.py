@@ -132,17 +132,19 @@ class NoiseRecord:
                 f"transition_matrix is dense and refused above {MAX_DENSE_CLASSES:,} classes; got {K:,}: "
                 "read record.transitions"
             )
-        sizes = np.array(self.count_by_class)
-        counts = np.diag(sizes - np.array(self.flipped_by_class)).astype(np.float64)
-        counts[np.array(self.transitions.true, dtype=int), np.array(self.transitions.given, dtype=int)] = (
-            self.transitions.count
-        )
-        counts[sizes == 0] = np.eye(K)[sizes == 0]
-        return counts / np.maximum(sizes, 1)[:, None]
+        cells = self.transitions
+        sizes, flipped = np.array(self.count_by_class), np.array(self.flipped_by_class)
+        T = np.diag(np.where(sizes == 0, 1.0, sizes - flipped))
+        T[np.array(cells.true, dtype=np.int64), np.array(cells.given, dtype=np.int64)] = cells.count
+        matrix: NDArray[np.float64] = T / np.maximum(sizes, 1)[:, None]
+        return matrix
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; the caller's own copy."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain: dict[str, Any] = json.loads(
+            json.dumps(values | {"transitions": vars(self.transitions)}, allow_nan=False)
+        )
         return plain
 
     @classmethod

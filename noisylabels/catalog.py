@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -21,7 +22,9 @@ from pydantic import TypeAdapter, ValidationError
 
 
 class UsageError(ValueError):
-    """What the user asked for cannot be: says what must hold, what came, and the nearest valid name. Exit code 2."""
+    """What the user asked for cannot be: says what must hold, what came, and the nearest valid name."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class Plugin(Protocol):
@@ -32,6 +35,9 @@ class Plugin(Protocol):
 
 
 P = TypeVar("P")
+
+PLAIN = re.compile(r"[\w./~+-]+", re.ASCII)
+"""Texts that stand without quotes."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -52,9 +58,13 @@ def split_top_level(text: str, separator: str = ",") -> list[str]:
     >>> split_top_level('rate=0.4,map=[[3,5],[5,3]]')
     ['rate=0.4', 'map=[[3,5],[5,3]]']
     """
-    parts, depth, quoted, start = [], 0, False, 0
+    parts, depth, quoted, escaped, start = [], 0, False, False, 0
     for position, char in enumerate(text):
-        if char == '"':
+        if escaped:
+            escaped = False
+        elif quoted and char == "\\":
+            escaped = True
+        elif char == '"':
             quoted = not quoted
         elif not quoted and char in "[{(":
             depth += 1
@@ -186,6 +196,6 @@ def _text(kind: str, parameters: Mapping[str, Any]) -> str:
 
 
 def _value_text(value: Any) -> str:
-    if isinstance(value, str) and _value(value) == value and not set(value) & set(',"[]{}()='):
+    if isinstance(value, str) and _value(value) == value and PLAIN.fullmatch(value):
         return value
     return json.dumps(value, separators=(",", ":"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from noisylabels.spec import SCHEMA_VERSION, Frozen, RunSpec, Selection
 
 Status = Literal["ok", "diverged", "collapsed", "failed"]
@@ -49,15 +51,16 @@ class Epoch(Frozen):
     validation_given_accuracy: float | None
     validation_true_accuracy: float | None
     test_accuracy: float
-    head: dict[str, float] = {}
+    head: dict[str, float] = Field(default_factory=dict)
 
 
 class RunResult(Frozen):
     """All that a report may know of a run.
 
     Attributes:
-        status: ``ok``; ``diverged`` (a loss was not finite); ``collapsed`` (all class centres in one direction); or
-            ``failed`` (the program broke; ``reason`` says how).
+        status: ``ok``; ``diverged`` (a loss was not finite); ``collapsed`` (classes lie on one another's centres); or
+            ``failed`` (the program broke).
+        reason: what is behind a status other than ``ok``, in a clause.
         noise: the training labels' noise record, as JSON.
         provenance: versions, processor, seconds, data fingerprints.
     """
@@ -67,10 +70,10 @@ class RunResult(Frozen):
     spec: RunSpec
     status: Status
     reason: str = ""
-    noise: dict[str, Any] = {}
+    noise: dict[str, Any] = Field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     history: tuple[Epoch, ...] = ()
-    provenance: dict[str, Any] = {}
+    provenance: dict[str, Any] = Field(default_factory=dict)
 
     def value(self, name: str, selection: Selection = "last_epoch") -> float | None:
         """The measured value of that name under that rule, or None."""

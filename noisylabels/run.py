@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from corruptions import CorruptedLabels
+from corruptions import CorruptedLabels, Corruption
+from noisylabels.catalog import UsageError
 from noisylabels.data import ImageSet, Splits
 from noisylabels.metrics import Evaluation, Measured, measure_all
 from noisylabels.result import Epoch, Measurement, RunResult, Status
@@ -26,11 +27,10 @@ from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
 from noisylabels.training.streams import initialised_by
 
-COLLAPSE_DEG = 10.0
-"""A model has collapsed when no two class centres are further apart than this, in degrees.
-
-Our own rule. Measured on CIFAR-10 subsets: collapsed cam-softmax models have all centres within a degree; working
-models of every head spread them over 40 degrees and more.
+COLLAPSE_DEG = 8.0
+"""A model has collapsed when its ``wrong_centre_angle_deg`` is below this: half of its classes, or more, lie on the
+centre of another. Our own rule; the models of our studies that it calls collapsed score 1 to 6 degrees, all others
+above 9.
 """
 
 OnEpoch = Callable[[Epoch], None]
@@ -56,18 +56,39 @@ class Problem:
 def pose(spec: RunSpec, root: Path, *, download: bool = False) -> Problem:
     """Load the data and corrupt the labels of training and validation split.
 
-    The splits are corrupted one by one, so that each realises the asked rate exactly.
+    Raises:
+        MissingDataError: the data set is not under ``root``.
+        UsageError: the data set or the corruption cannot be had as asked.
     """
-    splits: Splits = spec.plugin("dataset").prepare(root, download=download)
-    corruption = spec.plugin("corruption")
+    return _corrupted(spec, spec.plugin("dataset").prepare(root, download=download))
+
+
+def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> None:
+    """Pose every different problem among the specs and drop it again: what cannot be is said before anything runs.
+
+    Raises:
+        MissingDataError, UsageError: as ``pose``.
+    """
+    by_dataset: dict[str, dict[str, RunSpec]] = {}
+    for spec in specs:
+        by_dataset.setdefault(spec.dataset, {})[spec.corruption] = spec
+    for asked in by_dataset.values():
+        splits = next(iter(asked.values())).plugin("dataset").prepare(root, download=download)
+        for spec in asked.values():
+            _corrupted(spec, splits)
+
+
+def _corrupted(spec: RunSpec, splits: Splits) -> Problem:
+    """The splits are corrupted one by one, so that each realises the asked rate exactly."""
+    corruption: Corruption = spec.plugin("corruption")
 
     def corrupted(images: ImageSet) -> CorruptedLabels:
-        noisy: CorruptedLabels = corruption.apply(
-            images.labels, images.num_classes, seed=spec.noise_seed, example_ids=images.ids
-        )
-        return noisy
+        return corruption.apply(images.labels, images.num_classes, seed=spec.noise_seed, example_ids=images.ids)
 
-    return Problem(splits, corrupted(splits.train), corrupted(splits.validation))
+    try:
+        return Problem(splits, corrupted(splits.train), corrupted(splits.validation))
+    except ValueError as error:
+        raise UsageError(f"{error} (in {spec.short('corruption')!r} on {spec.short('dataset')!r})") from error
 
 
 def execute(
@@ -89,11 +110,13 @@ def execute(
     """
     started = time.monotonic()
     trained = _train(spec, problem, pick_device(device), on_epoch)
-    measurements = () if trained.status == "diverged" else _measure(trained, problem)
+    measurements = _measure(trained, problem) if trained.finite else ()
+    status, reason = _outcome(trained, measurements)
     return RunResult(
         run_id=spec.run_id,
         spec=spec,
-        status=_status(trained, measurements),
+        status=status,
+        reason=reason,
         noise=problem.noisy_train.record.to_json(),
         measurements=measurements,
         history=tuple(trained.history),
@@ -106,7 +129,7 @@ class _Trained:
     model: Model
     batches: dict[str, ImageBatches]
     history: list[Epoch]
-    status: Status
+    finite: bool
 
 
 def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEpoch) -> _Trained:
@@ -138,7 +161,7 @@ def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEp
         seed=spec.seed,
         on_epoch=record,
     )
-    return _Trained(model, batches, history, "ok" if finite else "diverged")
+    return _Trained(model, batches, history, finite)
 
 
 def _build(spec: RunSpec, problem: Problem, device: torch.device) -> Model:
@@ -236,11 +259,15 @@ def _selected_accuracy(history: list[Epoch], selection: Selection, problem: Prob
     )
 
 
-def _status(trained: _Trained, measurements: tuple[Measurement, ...]) -> Status:
-    if trained.status != "ok":
-        return trained.status
-    spread = next((m.value for m in measurements if m.name == "centroid_spread_deg"), None)
-    return "collapsed" if spread is None or spread < COLLAPSE_DEG else "ok"
+def _outcome(trained: _Trained, measurements: tuple[Measurement, ...]) -> tuple[Status, str]:
+    if not trained.finite:
+        return "diverged", f"the training loss was not finite in epoch {trained.history[-1].epoch}"
+    angle = next(m.value for m in measurements if m.name == "wrong_centre_angle_deg")
+    if angle is None:
+        return "collapsed", "the test embeddings have no directions to compare"
+    if angle < COLLAPSE_DEG:
+        return "collapsed", f"half of the classes lie {angle:.1f} degrees or less from the centre of another"
+    return "ok", ""
 
 
 def _provenance(problem: Problem, model: Model, seconds: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -36,7 +36,7 @@ TABLES: dict[str, Mapping[str, type[Any]]] = {
 class Frozen(BaseModel):
     """A value: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
@@ -105,6 +105,13 @@ class TrainSpec(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
+@cache
+def _dataset_identity(text: str) -> dict[str, Any]:
+    """Remembered, since a folder's identity is a hash over all of its files and a study has many runs on it."""
+    identity: dict[str, Any] = catalog.build(DATASETS, text, what="dataset").identity()
+    return identity
+
+
 Selection = Literal["last_epoch", "noisy_val", "clean_val_oracle"]
 SELECTIONS: tuple[Selection, ...] = ("last_epoch", "noisy_val", "clean_val_oracle")
 
@@ -147,8 +154,10 @@ class RunSpec(Frozen):
 
     @property
     def method(self) -> str:
-        """The printed triple ``head+loss+strategy``, defaults left out."""
-        return "+".join(self.short(field) for field in ("head", "loss", "strategy"))
+        """The printed triple ``head+loss+strategy``; cross-entropy and the standard strategy go without saying."""
+        defaults = {"loss": "ce", "strategy": "standard"}
+        texts = {field: self.short(field) for field in ("head", "loss", "strategy")}
+        return "+".join(text for field, text in texts.items() if text != defaults.get(field))
 
     @cached_property
     def run_id(self) -> str:
@@ -156,8 +165,6 @@ class RunSpec(Frozen):
 
         No path, device, worker count or tracker takes part: a data set that lives at a path is known by its content.
         """
-        content = self.model_dump(mode="json") | {"dataset": self.plugin("dataset").identity()}
+        content = self.model_dump(mode="json") | {"dataset": _dataset_identity(self.dataset)}
         text = json.dumps({"schema": SCHEMA_VERSION, "spec": content}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-

@@ -1,11 +1,11 @@
 """The store: one folder a run, in which ``result.json`` is written last and whole. The files are the truth.
 
-    <runs>/<study>/study.json                 what was asked
-    <runs>/<study>/runs/<run_id>/spec.json    first
-                                events.jsonl  one line an epoch, appended; a torn last line is dropped
-                                noise.npz     true and given training labels; noise.npz.sha256 beside it
-                                result.json   last, by rename: its presence means done
-                                failure.json  instead, when an attempt broke; log.txt has its output
+<runs>/<study>/study.json                 what was asked
+<runs>/<study>/runs/<run_id>/spec.json    first
+                            events.jsonl  one line an epoch, appended; a torn last line is dropped
+                            noise.npz     true and given training labels; noise.npz.sha256 beside it
+                            result.json   last, by rename: its presence means done
+                            failure.json  instead, when an attempt broke; log.txt has its output
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -30,11 +31,15 @@ from noisylabels.spec import RunSpec
 
 
 class StoreError(Exception):
-    """A stored file is not what it says it is. Exit code 5."""
+    """A stored file is not what it says it is."""
+
+    exit_code: ClassVar[int] = 5
 
 
 class StudyLockedError(Exception):
-    """Another process is running this study. Exit code 4."""
+    """Another process is running this study."""
+
+    exit_code: ClassVar[int] = 4
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -165,6 +170,18 @@ class StudyFolder:
         """Runs of the plan whose last attempt broke, in its order."""
         found = (self.run(spec.run_id).failure() for spec in plan)
         return [failure for failure in found if failure is not None]
+
+    def is_locked(self) -> bool:
+        """Whether a process holds the study at this moment."""
+        if not (self.path / ".lock").exists():
+            return False
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -133,5 +133,3 @@ class Study(Frozen):
                 run = RunSpec.checked(base | changed)
                 runs.setdefault(run.run_id, run)
         return list(runs.values())
-
-

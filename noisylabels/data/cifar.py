@@ -18,8 +18,8 @@ from noisylabels.torchvision_shim import import_torchvision
 class _Cifar(Dataset):
     """What the two sets share; ids count the official training images in file order, then the test images.
 
-    The official files are pickles, which could run code. torchvision compares every file with its published MD5 before
-    it unpickles any, so what is unpickled is what the authors published or a deliberate collision with it.
+    The official files are pickles, and a pickle can run code. torchvision compares each file with its published MD5
+    before unpickling it, and to make another file with a given MD5 is beyond anybody: only the authors' are unpickled.
     """
 
     _title: ClassVar[str]

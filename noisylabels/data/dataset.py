@@ -140,5 +140,5 @@ class Dataset(ABC):
 def _require_every_class(pool: ImageSet) -> None:
     empty = np.flatnonzero(pool.class_sizes() == 0)
     if empty.size:
-        more = and_more(empty.size - 1, "classes")
+        more = and_more(empty.size - 1)
         raise DataError(f"every class must have a training image; class {pool.class_names[empty[0]]!r} has none{more}")

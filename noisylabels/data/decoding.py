@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif"})
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
 MAX_PIXELS = 50_000_000
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF")  # none that starts another program, as EPS does
 
@@ -19,7 +19,7 @@ class UndecodableError(Exception):
 
 
 def decode(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
-    """Read an image, reduce it to its centre square and scale that to ``size`` x ``size`` (bilinear, antialiased).
+    """Read an image, scale its short side to ``size`` (bilinear, antialiased) and cut out the centre square.
 
     Grey, palette and CMYK images are converted; 16-bit grey is scaled to 8 bits; transparency is dropped; of an
     animation the first frame counts; EXIF orientation is not applied, as torchvision's ``ImageFolder`` does not. The

@@ -49,7 +49,11 @@ class Folder(Dataset):
             raise UsageError(f"test must be in (0, 1); got {self.test}")
 
     def identity(self, root: Path | None = None) -> dict[str, Any]:
-        """As ``Dataset.identity``, with the folder's content fingerprint for its path. Reads every byte of it."""
+        """As ``Dataset.identity``, with the SHA-256 of the folder's content for its path: reads every byte, once.
+
+        Raises:
+            MissingDataError, DataError: as ``read_tree``.
+        """
         content = read_tree(self._folder(root or data_root())).fingerprint()
         parameters = super().identity(root)
         del parameters["root"]
@@ -63,7 +67,8 @@ class Folder(Dataset):
         else:
             counts = share_of(everything.class_sizes(), self.test)
             if not counts.any():
-                raise DataError(f"test={self.test} leaves no class with a test image; the largest is too small")
+                largest = everything.class_sizes().max()
+                raise DataError(f"some class must have a test image; got test={self.test} of at most {largest} images")
             is_test = smallest_draws(everything.labels, _keys(tree.files), counts, seed=TEST_SEED, purpose="test")
         return everything.take(~is_test), everything.take(is_test)
 
@@ -80,7 +85,7 @@ class Folder(Dataset):
             except UndecodableError as error:
                 failures.append(f"{file.name!r}: {error}")
         if failures:
-            raise DataError(f"cannot use {failures[0]}{and_more(len(failures) - 1, 'files')} (under {tree.root})")
+            raise DataError(f"cannot use {failures[0]}{and_more(len(failures) - 1)} (under {tree.root})")
         images.flags.writeable = False
         label_of = {name: label for label, name in enumerate(tree.class_names)}
         labels = np.array([label_of[file.class_name] for file in files], dtype=np.int64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from corruptions.draws import example_draws
 from corruptions.quota import quota, smallest_per_group
-from noisylabels.data.errors import DataError, and_more
+from noisylabels.data.errors import DataError
 from noisylabels.data.images import ImageSet
 
 
@@ -62,10 +62,9 @@ def balanced(images: ImageSet, per_class: int | None, *, parameter: str, seed: i
     if per_class is None:
         return images
     sizes = images.class_sizes()
-    short = np.flatnonzero(sizes < per_class)
-    if short.size:
-        name, size = images.class_names[short[0]], sizes[short[0]]
-        more = and_more(short.size - 1, "classes with too few")
-        raise DataError(f"{parameter} must be at most {sizes.min()}; got {per_class}, class {name!r} has {size}{more}")
+    smallest = int(sizes.argmin())
+    if sizes[smallest] < per_class:
+        name = images.class_names[smallest]
+        raise DataError(f"{parameter} must be at most {sizes[smallest]}, all of class {name!r}; got {per_class}")
     counts = np.full(images.num_classes, per_class)
     return images.take(smallest_draws(images.labels, images.ids, counts, seed=seed, purpose=purpose))

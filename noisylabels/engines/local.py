@@ -70,13 +70,11 @@ def _context() -> multiprocessing.context.BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # The server imports torch once, touches no device and starts no thread; a run's process is a fork of it.
-    context.set_forkserver_preload(["noisylabels.engines.worker"])
+    context.set_forkserver_preload(["noisylabels.engines.preload"])
     return context
 
 
-def _start(
-    context: multiprocessing.context.BaseContext, spec: RunSpec, folder: RunFolder, place: Place
-) -> BaseProcess:
+def _start(context: multiprocessing.context.BaseContext, spec: RunSpec, folder: RunFolder, place: Place) -> BaseProcess:
     folder.begin(spec)
     process: BaseProcess = context.Process(target=worker_process, args=(folder, place), name=spec.run_id)  # type: ignore[attr-defined]
     process.start()

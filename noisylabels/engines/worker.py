@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from noisylabels.catalog import UsageError
-from noisylabels.run import execute, pose
+from noisylabels.result import Epoch
+from noisylabels.run import OnEpoch, execute, pose
 from noisylabels.store import RunFolder
 
 
@@ -36,10 +37,10 @@ class Place:
     download: bool = False
 
 
-def work(folder: RunFolder, place: Place) -> None:
+def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: None) -> None:
     """Do the run whose ``spec.json`` lies in the folder, unless it is done already.
 
-    Leaves ``result.json``, or raises; doing it twice does it once.
+    Leaves ``result.json``, or raises; doing it twice does it once. ``on_epoch`` sees each epoch once it is logged.
     """
     if folder.result() is not None:
         return
@@ -47,8 +48,12 @@ def work(folder: RunFolder, place: Place) -> None:
     spec = folder.spec()
     problem = pose(spec, place.data, download=place.download)
     folder.keep_labels(problem.noisy_train)
-    result = execute(spec, problem, device=place.device, on_epoch=folder.append)
-    folder.finish(result)
+
+    def log(epoch: Epoch) -> None:
+        folder.append(epoch)
+        on_epoch(epoch)
+
+    folder.finish(execute(spec, problem, device=place.device, on_epoch=log))
 
 
 def worker_process(folder: RunFolder, place: Place) -> None:
@@ -64,10 +69,8 @@ def worker_process(folder: RunFolder, place: Place) -> None:
         try:
             work(folder, place)
         except Exception as error:
-            known = isinstance(error, UsageError | OSError)
-            folder.fail(str(error) if known else f"{type(error).__name__}: {error}")
-            if not known:
-                raise
+            folder.fail(str(error) if hasattr(error, "exit_code") else f"{type(error).__name__}: {error}")
+            traceback.print_exc()
             sys.exit(1)
 
 

@@ -12,6 +12,10 @@ from torch import Tensor
 from noisylabels.bounds import check_above, check_within
 from noisylabels.heads.head import CosineHead, Head, HeadSpec
 
+START = math.pi / 2
+REPO_STRIDE, REPO_STOP = 1e-4, math.pi / 4
+FIT_MEMORY = 0.9
+
 
 def cam_exponent(c: Tensor) -> Tensor:
     """``k = 1 / (1 - log2(1 + cos c))``: 1 at c = 90 degrees, 2.409 at 60, 4.377 at 45.
@@ -24,7 +28,8 @@ def cam_exponent(c: Tensor) -> Tensor:
 
     Reference: stamas02/cam-softmax (the repository is the only public specification of the method).
     """
-    return 1 / (1 - torch.log2(1 + torch.cos(c)))
+    # cos(pi/2) rounds to -4e-8 in float32; a k below 1 would have an infinite slope at -1.
+    return 1 / (1 - torch.log2(1 + torch.cos(c).clamp_min(0)))
 
 
 def cam_activation(cos_theta: Tensor, c: Tensor) -> Tensor:
@@ -48,7 +53,7 @@ def cam_activation(cos_theta: Tensor, c: Tensor) -> Tensor:
 
 
 class CamSoftmaxHead(CosineHead):
-    """Cosine head with ``cam_activation`` on the target; the buffer ``c`` moves by the schedule."""
+    """Cosine head with ``cam_activation`` on the target; the buffers ``c`` and ``fit`` move by the schedule."""
 
     c: Tensor
     fit: Tensor
@@ -56,9 +61,9 @@ class CamSoftmaxHead(CosineHead):
     def __init__(self, num_classes: int, embedding_dim: int, spec: CamSoftmax) -> None:
         super().__init__(num_classes, embedding_dim, spec.scale)
         self.spec = spec
-        self.progress = 0.0
         self.chance_loss = math.log(num_classes)
-        self.register_buffer("c", torch.tensor(math.pi / 2))
+        self.progress = 0.0
+        self.register_buffer("c", torch.tensor(START))
         self.register_buffer("fit", torch.tensor(1.0))
 
     def target_activation(self, cos_theta: Tensor) -> Tensor:
@@ -66,19 +71,18 @@ class CamSoftmaxHead(CosineHead):
 
     @torch.no_grad()
     def advance(self, progress: float, losses: Tensor) -> None:
-        floor = math.radians(self.spec.c_stop_deg)
-        gained, self.progress = progress - self.progress, progress
+        stop = math.radians(self.spec.c_stop_deg)
+        stride = (START - stop) * (progress - self.progress) / self.spec.ramp_share
+        self.progress = progress
         if self.spec.schedule == "repo":
-            self.c = (self.c - 1e-4).clamp_min(math.pi / 4)
+            self.c = (self.c - REPO_STRIDE).clamp_min(REPO_STOP)
         elif self.spec.schedule == "ramp":
-            done = min(progress / self.spec.ramp_share, 1.0)
-            self.c = torch.full_like(self.c, math.pi / 2 - (math.pi / 2 - floor) * done)
+            self.c = (self.c - stride).clamp_min(stop)
         else:
-            loss = torch.quantile(losses.float(), self.spec.quantile) / self.chance_loss
-            self.fit = torch.lerp(self.fit, loss.to(self.fit), 0.1)
-            stride = (math.pi / 2 - floor) * gained / self.spec.ramp_share
+            loss = torch.quantile(losses.to(self.fit), self.spec.quantile) / self.chance_loss
+            self.fit = torch.lerp(loss, self.fit, FIT_MEMORY)
             direction = torch.where(self.fit < self.spec.threshold, -1.0, 1.0)
-            self.c = (self.c + stride * direction).clamp(floor, math.pi / 2)
+            self.c = (self.c + stride * direction).clamp(stop, START)
 
     def state(self) -> dict[str, float]:
         return {"c_deg": math.degrees(float(self.c))}
@@ -86,6 +90,31 @@ class CamSoftmaxHead(CosineHead):
 
 @dataclass(frozen=True)
 class CamSoftmax(HeadSpec):
+    """Cam-softmax: the target's logit is ``scale * f(cos theta)``, ``f(x) = 2 ((1 + x) / 2)^k - 1``; others untouched.
+
+    ``k = 1 / (1 - log2(1 + cos c))``; c starts at 90 degrees, where the head is normalised softmax, and moves by the
+    schedule:
+
+    - ``ramp``: linearly down to ``c_stop_deg`` over the first ``ramp_share`` of training, whatever happens. At cos = 1
+      no margin is left (f(1) = 1), so "every embedding in one direction" costs only log K; pushed below what the fit
+      allows, training falls into that collapse.
+    - ``repo``: 1e-4 radians a step from 90 to 45 degrees, the released code's literal values.
+    - ``adaptive`` (our own rule; the paper's is not public): down at the ramp's pace while a running value of the
+      batch's median loss is below ``threshold * log K``, up again at the same pace otherwise. In the collapse *every*
+      example's loss is log K, so the rule turns back before it is reached; and a median does not see the wrong labels
+      as long as they are fewer than half, where a mean stays above the threshold and never lets c move.
+
+    Args:
+        schedule: ``adaptive``, ``ramp`` or ``repo``.
+        c_stop_deg: lowest c, degrees, in (0, 90].
+        ramp_share: share of training in which ``ramp`` reaches ``c_stop_deg``, in (0, 1].
+        threshold: of ``adaptive``, in units of the chance loss log K, in (0, 1).
+        quantile: of the batch's losses that ``adaptive`` watches, in [0, 1]; 0.5 is the median.
+        scale: s > 0; 20 in the released code.
+
+    Reference: Suveges & McKenna, ICPR 2020; formula and ``repo`` schedule from stamas02/cam-softmax.
+    """
+
     kind: ClassVar[str] = "cam_softmax"
     schedule: Literal["adaptive", "ramp", "repo"] = "adaptive"
     c_stop_deg: float = 60.0
@@ -93,6 +122,14 @@ class CamSoftmax(HeadSpec):
     threshold: float = 0.5
     quantile: float = 0.5
     scale: float = 20.0
+
+    def __post_init__(self) -> None:
+        check_above(0, c_stop_deg=self.c_stop_deg, ramp_share=self.ramp_share, threshold=self.threshold)
+        check_above(0, scale=self.scale)
+        check_within(0, 90, c_stop_deg=self.c_stop_deg)
+        check_within(0, 1, ramp_share=self.ramp_share, threshold=self.threshold, quantile=self.quantile)
+        if self.schedule not in ("adaptive", "ramp", "repo"):
+            raise ValueError(f"schedule must be adaptive, ramp or repo; got {self.schedule!r}")
 
     def build(self, num_classes: int, embedding_dim: int) -> Head:
         return CamSoftmaxHead(num_classes, embedding_dim, self)

@@ -78,4 +78,3 @@ class CosineHead(Head):
         target = labels.unsqueeze(1)
         activated = self.target_activation(cosines.gather(1, target))
         return self.scale * cosines.scatter(1, target, activated.to(cosines.dtype))
-

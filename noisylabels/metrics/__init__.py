@@ -13,6 +13,7 @@ from noisylabels.metrics.memorisation import Corrected, Memorisation
 from noisylabels.metrics.metric import EmbeddingMetric, Metric, Undefined
 from noisylabels.metrics.scatter import FisherRatio, Nc1
 from noisylabels.metrics.silhouette import CosineSilhouette
+from noisylabels.metrics.wrong_centre import WrongCentreAngle
 
 METRICS: dict[str, type[Metric]] = {
     "accuracy": Accuracy,
@@ -22,6 +23,7 @@ METRICS: dict[str, type[Metric]] = {
     "intra_class_angle_deg": IntraClassAngle,
     "nearest_centroid_angle_deg": NearestCentroidAngle,
     "centroid_spread_deg": CentroidSpread,
+    "wrong_centre_angle_deg": WrongCentreAngle,
     "nc1": Nc1,
     "fisher_ratio": FisherRatio,
     "cosine_silhouette": CosineSilhouette,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.metrics.by_class import Float64, as_directions, by_class
 from noisylabels.metrics.evaluation import Evaluation, Floats, Labels
@@ -56,8 +57,7 @@ def nearest_centroid_angle_deg(embeddings: Floats, labels: Labels) -> float:
     Reference: "Inter" in the angle statistics of Deng et al., ArcFace, CVPR 2019.
     """
     centres = by_class(as_directions(embeddings), labels).mean_directions()
-    nearest = np.concatenate([_without_self(rows, cosines).argmax(axis=1) for rows, cosines in _cosines(centres)])
-    return float(angle_deg(centres, centres[nearest]).mean())
+    return float(angle_deg(centres, centres[nearest_other(centres)]).mean())
 
 
 def centroid_spread_deg(embeddings: Floats, labels: Labels) -> float:
@@ -65,8 +65,8 @@ def centroid_spread_deg(embeddings: Floats, labels: Labels) -> float:
 
         max_{c, k} angle(m_c, m_k)
 
-    with m_c as in :func:`intra_class_angle_deg`; arguments and errors likewise. Below 10 degrees every class points
-    the same way and the run counts as collapsed.
+    with m_c as in :func:`intra_class_angle_deg`; arguments and errors likewise. Near 0 every class points the
+    same way.
 
     Returns:
         Degrees in [0, 180]; higher is better.
@@ -92,6 +92,11 @@ def angle_deg(a: Float64, b: Float64) -> Float64:
     """
     halves = np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))
     return np.asarray(np.degrees(2 * halves))
+
+
+def nearest_other(directions: Float64) -> NDArray[np.intp]:
+    """For each of C >= 2 unit vectors ``(C, D)`` the row of the nearest other one, ``(C,)``, a block at a time."""
+    return np.concatenate([_without_self(rows, cosines).argmax(axis=1) for rows, cosines in _cosines(directions)])
 
 
 def _cosines(directions: Float64) -> Iterator[tuple[slice, Float64]]:
@@ -125,10 +130,14 @@ class _CentroidAngle(_Angle):
 
 @dataclass(frozen=True)
 class IntraClassAngle(_Angle):
-    """:func:`intra_class_angle_deg` of the test set; n counts its images."""
+    """:func:`intra_class_angle_deg` of the test set; n counts its images, less those alone in their class."""
 
     kind = "intra_class_angle_deg"
     higher_is_better = False
+
+    def count(self, evaluation: Evaluation) -> int:
+        _, counts = np.unique(evaluation.test_true, return_counts=True)
+        return int(counts[counts > 1].sum())
 
     def of(self, embeddings: Floats, labels: Labels) -> float:
         return intra_class_angle_deg(embeddings, labels)

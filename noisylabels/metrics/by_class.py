@@ -63,7 +63,7 @@ class ByClass:
         return self.points - self.means[self.member]
 
     def mean_directions(self) -> Float64:
-        """The class means scaled to length one, ``(C, D)``.
+        """Where the class means of points on the unit sphere lie, scaled back to length one, ``(C, D)``.
 
         Raises:
             Undefined: the points of a class cancel, so that its mean points nowhere.

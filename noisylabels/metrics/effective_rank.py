@@ -28,7 +28,7 @@ def effective_rank(embeddings: Floats) -> float:
     Raises:
         Undefined: no embedding, or one of length zero or not finite.
 
-    Reference: Roy & Vetterli, The effective rank, EUSIPCO 2007; RankMe, Garrido et al., ICML 2023, equation 1.
+    Reference: Roy & Vetterli, The effective rank, EUSIPCO 2007; RankMe, Garrido et al., ICML 2023.
 
     >>> round(effective_rank(np.eye(3)), 12)
     3.0

@@ -24,6 +24,7 @@ SHAPES = {
     "validation_true": "V",
     "carrying_class": "K",
 }
+ROUNDING = 1e-6  # by how much a probability may leave [0, 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +32,8 @@ class Evaluation:
     """The arrays every metric is a function of.
 
     All labels lie in ``[0, K)``. Any of M, N and V may be 0; a metric that needs the missing examples is then
-    undefined. The fields are read-only views of the arrays given. Values that are not finite are let in, because a run
-    that diverged is a result too; the metrics that read them say so.
+    undefined. The fields are read-only views of the arrays given. Embeddings that are not finite and probabilities that
+    are NaN are let in, because a run that diverged is a result too; the metrics that read them say so.
 
     Attributes:
         test_embeddings: ``float32 (M, D)``, embeddings of the clean test set as the network leaves them, not
@@ -49,7 +50,8 @@ class Evaluation:
             ``arange(K)`` when no class is merged into another.
 
     Raises:
-        ValueError: a shape, a dtype or a label does not fit; the message names the field, what must hold and what came.
+        ValueError: a shape, a dtype, a label or a probability (a logit, say) does not fit; the message names the field,
+            what must hold and what came.
     """
 
     test_embeddings: Floats
@@ -77,18 +79,18 @@ class Evaluation:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         for name, letters in SHAPES.items():
-            if len(letters) == 1:
-                _check_range(name, getattr(self, name), sizes["K"])
+            if letters != "MD":
+                _check_range(name, getattr(self, name), highest=1 if letters in ("MK", "VK") else sizes["K"] - 1)
 
 
 def _check_shape(name: str, letters: str, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
-    """Bind each letter at its first appearance, hold later arrays to it."""
-    fits = len(shape) == len(letters) and all(
-        sizes.setdefault(letter, size) == size for letter, size in zip(letters, shape, strict=True)
-    )
-    if not fits:
+    """Hold the array to the letters bound so far, then bind the others to its sizes."""
+    if len(shape) != len(letters) or any(
+        sizes.get(letter, size) != size for letter, size in zip(letters, shape, strict=True)
+    ):
         wanted = ", ".join(f"{letter}={sizes[letter]}" if letter in sizes else letter for letter in letters)
         raise ValueError(f"{name} must have shape ({wanted}); got {shape}")
+    sizes.update(zip(letters, shape, strict=True))
 
 
 def _check_dtype(name: str, array: NDArray[Any], family: type[np.generic]) -> None:
@@ -96,6 +98,8 @@ def _check_dtype(name: str, array: NDArray[Any], family: type[np.generic]) -> No
         raise ValueError(f"{name} must hold {family.__name__} numbers; got {array.dtype}")
 
 
-def _check_range(name: str, labels: Labels, num_classes: int) -> None:
-    if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
-        raise ValueError(f"{name} must lie in [0, {num_classes}); got {labels.min()} to {labels.max()}")
+def _check_range(name: str, array: NDArray[Any], highest: int) -> None:
+    """Labels and probabilities, the latter up to rounding; NaN lies nowhere and passes."""
+    outside = array[(array < -ROUNDING) | (array > highest + ROUNDING)]
+    if outside.size:
+        raise ValueError(f"{name} must lie in [0, {highest}]; got {outside[0]}")

@@ -66,8 +66,8 @@ def _label_quality(probabilities: Floats, given: Labels) -> NDArray[np.float64]:
         from cleanlab.rank import get_label_quality_scores
     except ImportError as error:
         raise Undefined(f"cleanlab cannot be imported: {error}") from error
-    clipped = np.clip(probabilities.astype(np.float64), 0, 1)  # a float32 softmax may overshoot 1 in the last digit
-    return np.asarray(get_label_quality_scores(np.asarray(given), clipped, method="normalized_margin"))
+    precise = probabilities.astype(np.float64)
+    return np.asarray(get_label_quality_scores(np.asarray(given), precise, method="normalized_margin"))
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ def nc1(embeddings: Floats, labels: Labels) -> float:
 
     on raw embeddings. With singular values s_r and right singular vectors v_r of the centred class means over sqrt(C),
     the trace is sum_r (1/M) sum_i ((x_i - mu_c(i)) . v_r)^2 / s_r^2, which needs no D x D matrix and squares no
-    condition number. The sum runs over at most min(C - 1, D) directions, and over those only in which the class means
-    lie further apart than float32 resolves at the length of the longest embedding.
+    condition number. The sum runs over the directions in which the class means lie further apart than float32 resolves
+    at the length of the longest embedding; of the singular values this drops the C-th too (centring makes it zero, but
+    for rounding), so that at most min(C - 1, D) remain.
 
     Args:
         embeddings: ``(M, D)``.
@@ -47,7 +48,7 @@ def nc1(embeddings: Floats, labels: Labels) -> float:
     longest = np.linalg.norm(grouped.points, axis=1).max()
     num_classes = len(grouped.counts)
     _, spread, axes = np.linalg.svd(_centred_means(grouped) / np.sqrt(num_classes), full_matrices=False)
-    kept = (spread > FLOAT32_STEP * longest) & (np.arange(len(spread)) < num_classes - 1)
+    kept = spread > FLOAT32_STEP * longest
     if not kept.any():
         raise Undefined("class means coincide: there is no scatter between classes")
     within = np.mean((grouped.centred() @ axes[kept].T) ** 2, axis=0)
@@ -71,7 +72,7 @@ def fisher_ratio(embeddings: Floats, labels: Labels) -> float:
             scatter within classes below what float32 resolves on the unit sphere (the ratio has no bound there).
 
     Reference: the trace form of Fisher's criterion, Fukunaga, Introduction to Statistical Pattern Recognition, 1990,
-    section 10.2.
+    chapter 10.
     """
     grouped = by_class(as_directions(embeddings), labels)
     within = np.mean(np.sum(grouped.centred() ** 2, axis=1))

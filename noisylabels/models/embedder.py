@@ -40,4 +40,3 @@ class EmbeddingOutput(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         out: Tensor = self.norm(self.linear(features))
         return out
-

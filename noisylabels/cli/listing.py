@@ -1,0 +1,63 @@
+"""``noisylabels list``: what there is, with parameters and defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated, Any
+
+import typer
+
+from noisylabels import catalog
+from noisylabels.cli import options
+
+FAMILIES = ("corruptions", "heads", "losses", "strategies", "models", "metrics", "datasets", "studies")
+
+
+def list_plugins(
+    family: Annotated[str, typer.Argument(help=" | ".join(FAMILIES))],
+    as_json: options.AsJson = False,
+) -> None:
+    """List a family of plug-ins: name, parameters with their defaults, first line of the documentation."""
+    if family not in FAMILIES:
+        raise catalog.UsageError(catalog.unknown("family", family, FAMILIES))
+    rows = _studies() if family == "studies" else [_row(name, plugin) for name, plugin in _table(family).items()]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']:20} {row['summary']}")
+        if row["parameters"]:
+            typer.echo(f"{'':20}   {row['parameters']}")
+
+
+def _table(family: str) -> dict[str, type[Any]]:
+    """One family's table, importing that room only."""
+    from importlib import import_module
+
+    module = "corruptions" if family == "corruptions" else f"noisylabels.{family.replace('datasets', 'data')}"
+    table: dict[str, type[Any]] = getattr(import_module(module), family.upper())
+    return table
+
+
+def _row(name: str, plugin: type[Any]) -> dict[str, str]:
+    fields = [field for field in dataclasses.fields(plugin) if field.init]
+    shown = [f.name if f.default is dataclasses.MISSING else f"{f.name}={_shown(f.default)}" for f in fields]
+    summary = (plugin.__doc__ or "").strip().splitlines()[0]
+    return {"name": name, "parameters": ",".join(shown), "summary": summary}
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value)
+
+
+def _studies() -> list[dict[str, str]]:
+    import tomllib
+
+    import studies
+
+    rows = []
+    for name in studies.names():
+        question = tomllib.loads(studies.path(name).read_text()).get("question", "")
+        rows.append({"name": name, "parameters": "", "summary": question})
+    return rows

@@ -1,0 +1,91 @@
+"""``noisylabels sweep``: a study from plan to report; run it again and it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from noisylabels.catalog import UsageError
+from noisylabels.cli import options
+from noisylabels.cli.interrupted import interruptible
+
+if TYPE_CHECKING:
+    from noisylabels.study import Study
+
+PluginList = Annotated[list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE...],...")]
+
+
+def sweep(
+    study: Annotated[str | None, typer.Argument(help="A study that ships (list studies), or a study.toml.")] = None,
+    dataset: PluginList = None,
+    corruption: PluginList = None,
+    rate: Annotated[str | None, typer.Option(help="Asked noise rates, e.g. 0,0.2,0.4.")] = None,
+    model: PluginList = None,
+    head: PluginList = None,
+    loss: PluginList = None,
+    strategy: PluginList = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = None,
+    name: Annotated[str | None, typer.Option(help="The study's name, when no study is named.")] = None,
+    setting: options.Setting = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: one a core.")] = None,
+    device: options.Device = "auto",
+    download: options.Download = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate; run nothing.")] = False,
+    data: options.DataFolder = None,
+    runs: options.RunsFolder = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run a study: corrupt, train and measure every run that is not done yet, then write its report.
+
+    Options change the named study, or make a new one: sweep --dataset digits --head softmax,cam_softmax --rate 0,0.4
+    """
+    from noisylabels.cli import sweeping
+    from noisylabels.engines.worker import Place
+
+    root = options.data_folder(data)
+    axes = {"dataset": dataset, "corruption": corruption, "model": model, "head": head, "loss": loss}
+    asked = _asked(study, {**axes, "strategy": strategy}, rate, seeds, name, setting)
+    folder = sweeping.study_folder(asked, options.runs_folder(runs))
+    pending = sweeping.pending(asked, folder)
+    if dry_run:
+        typer.echo(sweeping.dry_run(asked, folder, pending, workers, as_json=as_json))
+        return
+    place = Place(data=root, device=device, download=download)
+    with interruptible(f"noisylabels sweep {study or '...'}, with the same options, goes on from here"):
+        outcome = sweeping.run(asked, folder, pending, place, workers=workers, quiet=quiet)
+    typer.echo(json.dumps(outcome.to_json()) if as_json else outcome.text())
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _asked(
+    study: str | None,
+    axes: dict[str, list[str] | None],
+    rate: str | None,
+    seeds: int | None,
+    name: str | None,
+    settings: list[str] | None,
+) -> Study:
+    """The study named, changed by the options given; or the one that the options make."""
+    from noisylabels.study import Study
+
+    given = {key: [t for text in texts for t in options.plugin_texts(text)] for key, texts in axes.items() if texts}
+    if study is None and "dataset" not in given:
+        raise UsageError("name a study (noisylabels list studies), or give at least --dataset")
+    values: dict[str, Any] = (
+        Study.find(study).model_dump(mode="json")
+        if study
+        else {"name": name or "sweep", "question": "", "base": {"dataset": given["dataset"][0]}, "axes": {}}
+    )
+    values["axes"] |= given
+    if rate is not None:
+        values["axes"]["rate"] = options.numbers(rate, "--rate")
+    if seeds is not None:
+        values["seeds"] = list(range(seeds))
+    if study and name:
+        values["name"] = name
+    values["base"] = options.apply_settings(values["base"], settings)
+    return Study.checked(values)

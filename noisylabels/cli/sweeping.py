@@ -1,0 +1,108 @@
+"""What ``sweep`` does once it knows what was asked: check, run, report."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noisylabels.cli.progress import SweepProgress
+from noisylabels.engines.local import cores, run_locally
+from noisylabels.engines.worker import Place
+from noisylabels.report import ReportFiles, write_report
+from noisylabels.run import check
+from noisylabels.spec import RunSpec
+from noisylabels.store import StudyFolder, write_atomically
+from noisylabels.study import Study
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sweep came to. ``already`` runs were done before it began."""
+
+    study: Study
+    planned: int
+    already: int
+    statuses: Counter[str]
+    seconds: float
+    report: ReportFiles
+
+    @property
+    def failed(self) -> int:
+        """Runs without a result."""
+        return self.planned - sum(self.statuses[status] for status in ("ok", "diverged", "collapsed"))
+
+    def text(self) -> str:
+        """For people."""
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        if self.already == self.planned:
+            first = f"{self.study.name}: all {self.planned} runs were done already ({counts})"
+        else:
+            new = self.planned - self.already
+            first = f"{self.study.name}: {new} of {self.planned} runs in {self.seconds:.0f} s ({counts})"
+        return f"{first}\nreport: {self.report.html}\n        {self.report.markdown}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "study": self.study.name,
+            "planned": self.planned,
+            "already_done": self.already,
+            "statuses": dict(self.statuses),
+            "seconds": round(self.seconds, 1),
+            "report_html": str(self.report.html),
+            "report_markdown": str(self.report.markdown),
+        }
+
+
+def study_folder(study: Study, runs: Path) -> StudyFolder:
+    """Where the study's runs are kept."""
+    return StudyFolder(runs / study.name)
+
+
+def pending(study: Study, folder: StudyFolder) -> list[RunSpec]:
+    """The planned runs that have no result yet, in the plan's order."""
+    return [spec for spec in study.plan() if folder.run(spec.run_id).result() is None]
+
+
+def run(
+    study: Study, folder: StudyFolder, todo: Sequence[RunSpec], place: Place, *, workers: int | None, quiet: bool
+) -> Outcome:
+    """Check, run what is to do, write the report."""
+    started = time.monotonic()
+    plan = study.plan()
+    if todo:
+        check(todo, place.data, download=place.download)
+        with folder.locked(), SweepProgress(len(plan), todo, quiet=quiet) as progress:
+            write_atomically(folder.path / "study.json", study.model_dump_json(indent=1).encode())
+            run_locally(todo, folder, place, workers=workers or cores(), observe=progress.update)
+    results = folder.results(plan)
+    done = {result.run_id for result in results}
+    failures = [failure for failure in folder.failures(plan) if failure.run_id not in done]
+    files = write_report(study, results + failures, folder.path)
+    statuses = Counter(str(result.status) for result in results + failures)
+    return Outcome(study, len(plan), len(plan) - len(todo), statuses, time.monotonic() - started, files)
+
+
+def dry_run(study: Study, folder: StudyFolder, todo: Sequence[RunSpec], workers: int | None, *, as_json: bool) -> str:
+    """The plan, what of it is done, and how long the rest may take, judged by the runs that are done."""
+    plan = study.plan()
+    seconds = [float(result.provenance["seconds"]) for result in folder.results(plan)]
+    at_a_time = workers or cores()
+    estimate = statistics.median(seconds) * len(todo) / at_a_time if seconds else None
+    waiting = {spec.run_id for spec in todo}
+    if as_json:
+        rows = [spec.model_dump() | {"run_id": spec.run_id, "done": spec.run_id not in waiting} for spec in plan]
+        return json.dumps({"study": study.name, "workers": at_a_time, "estimated_seconds": estimate, "runs": rows})
+    lines = [
+        f"{spec.run_id}  {'to do' if spec.run_id in waiting else 'done ':5}  {spec.short('dataset')}  {spec.method}  "
+        f"{spec.short('corruption')}  seed {spec.seed}"
+        for spec in plan
+    ]
+    guess = "known once a first run is done" if estimate is None else f"about {estimate / 60:.1f} minutes"
+    return "\n".join([*lines, f"{len(todo)} of {len(plan)} runs to do, {at_a_time} at a time; time: {guess}"])

@@ -1,0 +1,161 @@
+"""A chart as SVG, the same bytes every time; no global state of the plotting library is left changed."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from noisylabels.report.document import Chart, Line, Panel
+from noisylabels.report.wording import decimal, plain
+
+INK = "#0a0b0c"
+"""Stands for the page's own text colour, which takes its place when the drawing is inlined."""
+
+# Okabe and Ito's colours for all kinds of colour vision, without black and yellow; markers and dashes differ too.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
+    (0, ()),
+    (0, (5, 1.6)),
+    (0, (1.4, 1.4)),
+    (0, (6, 1.6, 1.4, 1.6)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+_PANEL_WIDTHS = (6.2, 5.0, 3.5)
+"""Inches, of one, two or three panels in a row."""
+LABEL_LIMIT = 60
+
+LOG_SPAN = 20.0
+"""Positive values without an upper bound that differ by more than this factor are drawn on a logarithmic axis."""
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "noisylabels",
+    "text.parse_math": False,
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+def draw(chart: Chart) -> str:
+    """The chart as an SVG document; without a date, hence the same bytes for the same chart."""
+    with _quiet_style():
+        columns = min(len(_PANEL_WIDTHS), chart.columns, len(chart.panels))
+        rows = math.ceil(len(chart.panels) / columns)
+        width = _PANEL_WIDTHS[columns - 1] * columns
+        figure = Figure(figsize=(width, 3.0 * rows + 0.5), layout="constrained")
+        shared: dict[str, Axes] = {}
+        for place, panel in enumerate(chart.panels, start=1):
+            axes = figure.add_subplot(rows, columns, place, sharey=shared.get(panel.y_label))
+            shared.setdefault(panel.y_label, axes)
+            _draw_panel(axes, panel)
+        for label, axes in shared.items():
+            _scale(axes, [panel for panel in chart.panels if panel.y_label == label])
+        _legend(figure, width)
+        buffer = io.StringIO()
+        figure.set_canvas(FigureCanvasSVG(figure))
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return buffer.getvalue()
+
+
+@contextmanager
+def _quiet_style() -> Iterator[None]:
+    """The style for a while; a name with characters the metrics font lacks is the browser's to draw, not a warning."""
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    for line in panel.lines:
+        _draw_line(axes, line)
+    axes.set_title(_label(panel.title), fontsize=9.5, fontweight="bold", loc="left")
+    axes.set_xlabel(_label(panel.x_label))
+    axes.set_ylabel(_label(panel.y_label))
+    axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.7)
+    axes.tick_params(length=3, width=0.7)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=panel.x_label == "epoch"))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(_plain_numbers())
+
+
+def _scale(axes: Axes, panels: Sequence[Panel]) -> None:
+    """A logarithmic axis where a ratio spans decades; otherwise no room for values that cannot be."""
+    lower, upper = panels[0].lower, panels[0].upper
+    points = [point for panel in panels for line in panel.lines for point in line.points]
+    values = [value for point in points for value in (point.y, *point.dots)]
+    if lower >= 0 and math.isinf(upper) and 0 < LOG_SPAN * min(values) < max(values):
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=min(values) / 2)
+        axes.yaxis.set_major_formatter(_plain_numbers())
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        return
+    low, high = axes.get_ylim()
+    room = 0.03 * (high - low)
+    axes.set_ylim(max(low, lower - room), min(high, upper + room))
+
+
+def _plain_numbers() -> FuncFormatter:
+    return FuncFormatter(lambda value, _: decimal(value, "g"))
+
+
+def _draw_line(axes: Axes, line: Line) -> None:
+    colour = COLOURS[line.style % len(COLOURS)]
+    points = line.points
+    x, y = [point.x for point in points], [point.y for point in points]
+    banded = [(p.x, p.low, p.high) for p in points if p.low is not None and p.high is not None]
+    if banded:
+        places, lows, highs = zip(*banded, strict=True)
+        axes.fill_between(places, lows, highs, color=colour, alpha=0.13, linewidth=0)
+    dots = [(point.x, dot) for point in points for dot in point.dots]
+    if dots:
+        axes.scatter([x for x, _ in dots], [y for _, y in dots], s=9, color=colour, alpha=0.55, linewidths=0, zorder=2)
+    axes.plot(
+        x,
+        y,
+        label=_label(line.label),
+        color=colour,
+        linewidth=1.7,
+        linestyle=DASHES[line.style % len(DASHES)],
+        marker=MARKERS[line.style % len(MARKERS)],
+        markersize=5,
+        markevery=max(1, len(x) // 8),
+        zorder=3,
+    )
+
+
+def _legend(figure: Figure, width: float) -> None:
+    """One legend under all panels, each label once."""
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    longest = max(map(len, entries), default=1)
+    columns = max(1, min(len(entries), int(width / (0.075 * longest + 0.65))))
+    figure.legend(
+        entries.values(), entries.keys(), loc="outside lower center", ncols=columns, handlelength=3.2, columnspacing=1.6
+    )
+
+
+def _label(text: str) -> str:
+    return plain(text, LABEL_LIMIT)

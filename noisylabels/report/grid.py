@@ -1,0 +1,150 @@
+"""The planned runs in the order a reader asks for them: setting, corruption, method, rate, seed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from noisylabels.catalog import split_top_level
+from noisylabels.report.wording import Quantity
+from noisylabels.result import RunResult, Status
+from noisylabels.spec import RunSpec
+from noisylabels.statistics import Interval, t_interval
+
+CLEAN = "clean"
+State = Status | Literal["missing"]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run the study asks for and what became of it; no result yet means missing."""
+
+    spec: RunSpec
+    result: RunResult | None
+
+    @property
+    def state(self) -> State:
+        """The result's status, or ``missing``."""
+        return "missing" if self.result is None else self.result.status
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The seeds of one method at one corruption and asked rate. Only runs that ended ``ok`` have values in it.
+
+    Attributes:
+        method: the printed triple head+loss+strategy.
+        corruption: the corruption with its parameters but without its rate; ``clean`` at rate 0.
+        rate: what was asked, in [0, 1].
+        runs: all that were planned, one a seed.
+    """
+
+    method: str
+    corruption: str
+    rate: float
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def finished(self) -> tuple[RunResult, ...]:
+        """Results that ended ``ok``: the only ones that enter a mean."""
+        return tuple(run.result for run in self.runs if run.result is not None and run.result.status == "ok")
+
+    def values(self, shown: Quantity) -> dict[int, float]:
+        """The metric by seed, where it is defined."""
+        found = ((result.spec.seed, result.value(shown.name, shown.selection)) for result in self.finished)
+        return {seed: value for seed, value in found if value is not None}
+
+    def interval(self, shown: Quantity) -> Interval | None:
+        """Mean over seeds with its 95 % interval; None without a value."""
+        values = self.values(shown)
+        return t_interval(values.values()) if values else None
+
+    def realised_rates(self) -> dict[int, float]:
+        """Share of wrong training labels by seed, as recorded by the runs that ended ``ok``."""
+        found = {result.spec.seed: result.realised_rate for result in self.finished}
+        return {seed: rate for seed, rate in found.items() if math.isfinite(rate)}
+
+    @property
+    def realised_rate(self) -> float | None:
+        """Mean of the realised rates over seeds; None where no run recorded one."""
+        rates = self.realised_rates()
+        return sum(rates.values()) / len(rates) if rates else None
+
+    def left_out(self) -> str:
+        """How many runs gave no number and why, such as ``1 collapsed, 1 missing``; empty when all did."""
+        states = Counter(run.state for run in self.runs if run.state != "ok")
+        return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One data set with one model: the widest group over which anything is compared.
+
+    Attributes:
+        dataset, model: short texts.
+        methods, corruptions: in the order of the plan; ``clean`` is a corruption only where there is no other.
+        cells: by (method, corruption, asked rate).
+        alone: whether the study has no other setting, so that headings need not name it.
+    """
+
+    dataset: str
+    model: str
+    methods: tuple[str, ...]
+    corruptions: tuple[str, ...]
+    cells: Mapping[tuple[str, str, float], Cell]
+    alone: bool
+
+    @property
+    def label(self) -> str:
+        """How captions name it."""
+        return f"{self.dataset}, {self.model}"
+
+    def heading(self, text: str) -> str:
+        """A heading that tells the study's settings apart, where there are several."""
+        return text if self.alone else f"{text}: {self.label}"
+
+    def curve(self, method: str, corruption: str) -> tuple[Cell, ...]:
+        """The method's cells by ascending asked rate. All corruptions share the clean cell as their rate 0."""
+        own = (c for c in self.cells.values() if c.method == method and c.corruption in (corruption, CLEAN))
+        return tuple(sorted(own, key=lambda cell: cell.rate))
+
+    def clean(self, method: str) -> Cell | None:
+        """The method's cell without noise, if the study asks for one."""
+        return self.cells.get((method, CLEAN, 0.0))
+
+    def rates(self, corruption: str) -> tuple[float, ...]:
+        """The asked rates of a corruption, ascending, rate 0 included where there are clean runs."""
+        return tuple(sorted({rate for _, kind, rate in self.cells if kind in (corruption, CLEAN)}))
+
+
+def settings(runs: Iterable[PlannedRun]) -> tuple[Setting, ...]:
+    """Group planned runs; data sets, models and corruptions are never pooled."""
+    grouped: dict[tuple[str, str], dict[tuple[str, str, float], list[PlannedRun]]] = {}
+    for run in runs:
+        spec = run.spec
+        cells = grouped.setdefault((spec.short("dataset"), spec.short("model")), {})
+        cells.setdefault((spec.method, *corruption_and_rate(spec)), []).append(run)
+    alone = len(grouped) == 1
+    return tuple(_setting(dataset, model, cells, alone) for (dataset, model), cells in grouped.items())
+
+
+def _setting(dataset: str, model: str, runs: dict[tuple[str, str, float], list[PlannedRun]], alone: bool) -> Setting:
+    kinds = tuple(dict.fromkeys(kind for _, kind, _ in runs))
+    return Setting(
+        dataset=dataset,
+        model=model,
+        methods=tuple(dict.fromkeys(method for method, _, _ in runs)),
+        corruptions=tuple(kind for kind in kinds if kind != CLEAN) or kinds,
+        cells={key: Cell(*key, tuple(members)) for key, members in runs.items()},
+        alone=alone,
+    )
+
+
+def corruption_and_rate(spec: RunSpec) -> tuple[str, float]:
+    """The corruption's short text without its rate, and the rate."""
+    kind, _, parameters = spec.short("corruption").partition(":")
+    others = [part for part in split_top_level(parameters) if not part.startswith("rate=")]
+    return f"{kind}:{','.join(others)}" if others else kind, float(spec.plugin("corruption").rate)

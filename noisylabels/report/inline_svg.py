@@ -1,0 +1,61 @@
+"""An SVG document made part of a page: its own ids, a title and a description, the page's ink."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+from noisylabels.report.drawing import INK
+from noisylabels.report.wording import plain
+
+PIXELS_PER_POINT = 100 / 72
+"""A drawing is never shown larger than this, so that lettering has one size in all of them."""
+
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+
+def inline_svg(svg: str, *, prefix: str, title: str, description: str) -> str:
+    """The ``<svg>`` element alone, fit to stand beside others in one HTML page.
+
+    Every id and every reference to one gets the prefix, because the plotting library names ``figure_1`` and ``axes_1``
+    in each drawing. Namespaces go (HTML implies them) and with them the only web addresses; so does the drawing's
+    style sheet, which inside a page would style the page.
+
+    Args:
+        svg: a drawing of our own; never a document from elsewhere.
+        prefix: different for each drawing of the page; letters, digits, hyphens.
+        title: short name, for screen readers and tooltips.
+        description: what is to be seen.
+    """
+    root = ET.fromstring(svg)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        element.attrib = {_local(name): _renamed(_local(name), value, prefix) for name, value in element.attrib.items()}
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in ("style", "metadata")]:
+            parent.remove(child)
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    width = float(root.attrib["viewBox"].split()[2]) * PIXELS_PER_POINT
+    root.attrib |= {
+        "style": f"max-width: {width:.0f}px",
+        "role": "img",
+        "aria-labelledby": f"{prefix}-title {prefix}-desc",
+    }
+    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ET.Element(tag, {"id": f"{prefix}-{tag}"})
+        element.text = plain(text, 4000)
+        root.insert(place, element)
+    return ET.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _renamed(name: str, value: str, prefix: str) -> str:
+    if name == "id":
+        return f"{prefix}-{value}"
+    if name == "href" and value.startswith("#"):
+        return f"#{prefix}-{value[1:]}"
+    return _REFERENCE.sub(rf"url(#{prefix}-\1)", value).replace(INK, "currentColor")

@@ -1,0 +1,125 @@
+"""How the numbers came about: data, model, training, noise asked and noise had, machines."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from noisylabels.report.document import Block, Entry, Section, Table
+from noisylabels.report.grid import PlannedRun, corruption_and_rate
+from noisylabels.report.wording import count, percent
+from noisylabels.result import RunResult
+from noisylabels.spec import SCHEMA_VERSION
+from noisylabels.study import Study
+
+ORACLE_KNOWLEDGE = (
+    "Who knew what: true training labels draw the noise and measure memorisation; they never train and choose no "
+    "epoch. True validation labels choose an epoch only under the rule called an oracle. What is wrong at a low "
+    "rate is wrong, in the same way, at a higher one, and all methods of one seed see the same labels."
+)
+
+
+def protocol_section(study: Study, runs: Sequence[PlannedRun]) -> Section:
+    """The protocol card: what was run, on what, with what noise, where."""
+    results = [run.result for run in runs if run.result is not None]
+    tables = (_protocol(study, runs), *_noise(runs), *_environment(results))
+    return Section("protocol", "Protocol", (ORACLE_KNOWLEDGE,), (Block(tables=tables),))
+
+
+def _protocol(study: Study, runs: Sequence[PlannedRun]) -> Table:
+    specs = [run.spec for run in runs]
+    provenances = [run.result.provenance for run in runs if run.result is not None]
+    items = [
+        ("data set", _distinct(spec.dataset for spec in specs)),
+        ("images", _distinct(_pairs(found.get("sizes")) for found in provenances)),
+        ("fingerprints", _distinct(_pairs(found.get("fingerprints")) for found in provenances)),
+        ("model", _distinct(spec.model for spec in specs)),
+        ("methods", _distinct(" + ".join((spec.head, spec.loss, spec.strategy)) for spec in specs)),
+        ("training", ", ".join(f"{key} {value}" for key, value in study.base.train.model_dump().items())),
+        (
+            "seeds",
+            f"{', '.join(map(str, study.seeds))}; each draws the wrong labels, the initial weights, the order "
+            "and the augmentation",
+        ),
+        ("headline", f"{study.primary}, selected by {study.base.selection}; fixed before the first run"),
+        ("intervals", "95 % t intervals over seeds; none for one seed or equal values"),
+        ("runs", f"{len(runs)} planned, {sum(run.state == 'ok' for run in runs)} with a number"),
+        ("schema version", str(SCHEMA_VERSION)),
+    ]
+    rows = tuple((Entry(item), Entry(text or "not recorded")) for item, text in items)
+    return Table("What was run.", ("item", "value"), rows)
+
+
+def _noise(runs: Sequence[PlannedRun]) -> Iterator[Table]:
+    """Asked against realised rate by data set and corruption, each noise record counted once a seed."""
+    cells: dict[tuple[str, str, float], dict[int, dict[str, Any]]] = {}
+    for run in runs:
+        if run.result is not None and "realised_rate" in run.result.noise:
+            key = (run.spec.short("dataset"), *corruption_and_rate(run.spec))
+            cells.setdefault(key, {})[run.spec.noise_seed] = run.result.noise
+    if not cells:
+        return
+    rows = []
+    for (dataset, corruption, rate), by_seed in cells.items():
+        records = [by_seed[seed] for seed in sorted(by_seed)]
+        rows.append(tuple(map(Entry, (dataset, corruption, percent(rate), *_record_texts(records)))))
+    yield Table(
+        "Noise: what was asked and what was had, over the seeds. The audit record of each run has every cell of the "
+        "transition matrix.",
+        ("data set", "corruption", "asked rate", "realised rate (%)", "wrong labels", "seeds", "parameters"),
+        tuple(rows),
+        headers=3,
+    )
+
+
+def _record_texts(records: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    rates = [f"{100 * float(record['realised_rate']):.2f}" for record in records]
+    flipped = [f"{record.get('num_flipped', '?')} of {record.get('num_examples', '?')}" for record in records]
+    parameters = _pairs({k: v for k, v in records[0].get("parameters", {}).items() if k != "rate"})
+    low, high = min(rates, key=float), max(rates, key=float)
+    return (
+        low if low == high else f"{low} to {high}",
+        ", ".join(dict.fromkeys(flipped)),
+        str(len(records)),
+        parameters or "none",
+    )
+
+
+def _environment(results: Sequence[RunResult]) -> Iterator[Table]:
+    """Each piece of the environment with the number of runs that had it: a mixed study shows."""
+    if not results:
+        return
+    found = [result.provenance for result in results]
+    items = [("versions", _tally(_pairs(one.get("versions")) for one in found))]
+    items += [
+        (key, _tally(str(one.get(key, "")) for one in found)) for key in ("platform", "device", "precision", "threads")
+    ]
+    seconds = [float(one["seconds"]) for one in found if isinstance(one.get("seconds"), int | float)]
+    if seconds:
+        items.append(
+            (
+                "seconds a run",
+                f"median {statistics.median(seconds):.1f}, longest {max(seconds):.1f}, all together {sum(seconds):.0f}",
+            )
+        )
+    rows = tuple((Entry(item), Entry(text or "not recorded")) for item, text in items)
+    yield Table("Where it was run.", ("item", "value"), rows)
+
+
+def _pairs(values: Any) -> str:
+    """A mapping as text; anything else as nothing."""
+    return ", ".join(f"{key} {value}" for key, value in values.items()) if isinstance(values, dict) else ""
+
+
+def _distinct(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _tally(texts: Iterable[str]) -> str:
+    """Distinct texts; where there are several, each with its number of runs."""
+    counted = Counter(text for text in texts if text)
+    if len(counted) <= 1:
+        return "".join(counted)
+    return "; ".join(f"{text} ({count(number, 'run')})" for text, number in counted.items())

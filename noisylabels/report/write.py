@@ -1,0 +1,49 @@
+"""Write a study's report: the one entry to this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from noisylabels.report.build import report_data
+from noisylabels.report.markdown import to_markdown
+from noisylabels.report.page import to_html
+from noisylabels.result import RunResult
+from noisylabels.study import Study
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Where the report is."""
+
+    markdown: Path
+    html: Path
+
+
+def write_report(study: Study, results: Sequence[RunResult], folder: Path) -> ReportFiles:
+    """Write ``report.md`` and ``report.html``, the same numbers in both, from results and nothing else.
+
+    The same study and results give the same bytes. Each file is replaced whole or not at all.
+
+    Args:
+        study: what was asked; a run it plans and that has no result is reported as missing.
+        results: in any order, of any status.
+        folder: where to; made if it is not there.
+    """
+    report = report_data(study, results)
+    files = ReportFiles(markdown=folder / "report.md", html=folder / "report.html")
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(files.markdown, to_markdown(report))
+    _replace(files.html, to_html(report))
+    return files
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the file, then rename over it: a reader sees the old report or the new one."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

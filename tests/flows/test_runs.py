@@ -1,0 +1,137 @@
+"""One run: what it sees, what it leaves, what it is allowed to depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from corruptions import CORRUPTIONS
+from noisylabels.catalog import UsageError
+from noisylabels.metrics import METRICS
+from noisylabels.result import RunResult
+from noisylabels.run import Problem, carrying_class, check, execute, pose
+from noisylabels.spec import RunSpec
+
+HERE = Path("nowhere")
+TINY = {"dataset": "digits:per_class=40,test_per_class=20", "model": "small_cnn:width=4"}
+QUICK = {"epochs": 2, "batch_size": 32, "learning_rate": 0.1, "augment": "crop", "crop_padding": 1}
+
+
+def spec_of(**changes: object) -> RunSpec:
+    return RunSpec.checked({**TINY, "train": QUICK, **changes})
+
+
+def outcome(result: RunResult) -> str:
+    """All of a result that must be the same on a second execution."""
+    return json.dumps(result.model_dump(mode="json", exclude={"provenance"}), sort_keys=True)
+
+
+def run(spec: RunSpec, problem: Problem | None = None) -> RunResult:
+    return execute(spec, problem or pose(spec, HERE))
+
+
+def test_a_run_leaves_every_metric_with_unit_direction_and_n() -> None:
+    result = run(spec_of(corruption="symmetric:rate=0.2", head="cam_softmax"))
+    last = [m for m in result.measurements if m.selection == "last_epoch"]
+    assert [m.name for m in last] == list(METRICS)
+    assert all(m.n > 0 and m.unit for m in last)
+    assert {m.selection for m in result.measurements if m.name == "accuracy"} == {
+        "last_epoch", "noisy_val", "clean_val_oracle",
+    }  # fmt: skip
+    assert [epoch.epoch for epoch in result.history] == [1, 2]
+    assert result.value("accuracy") == result.history[-1].test_accuracy
+    assert result.provenance["sizes"] == {"train": 320, "validation": 80, "test": 200}
+
+
+def test_training_and_validation_each_realise_the_rate_exactly() -> None:
+    problem = pose(spec_of(corruption="symmetric:rate=0.3"), HERE)
+    assert problem.noisy_train.record.num_flipped == 96
+    assert problem.noisy_validation.record.num_flipped == 24
+
+
+def test_the_same_spec_gives_the_same_bits_and_moves_no_global_generator() -> None:
+    spec = spec_of(corruption="symmetric:rate=0.2", head="cam_softmax")
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = run(spec)
+    torch.manual_seed(99)
+    second = run(spec)
+    assert outcome(first) == outcome(second)
+    torch.set_rng_state(before[0])
+    run(spec)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+def test_a_seed_changes_the_run() -> None:
+    assert outcome(run(spec_of(seed=0))) != outcome(run(spec_of(seed=1)))
+
+
+def test_training_never_sees_true_labels() -> None:
+    """Other truths under the same given labels: the same weights, hence the same predictions and history."""
+    spec = spec_of(corruption="symmetric:rate=0.4")
+    problem = pose(spec, HERE)
+    lie = np.roll(problem.noisy_train.true, 7)
+    lied_to = dataclasses.replace(
+        problem,
+        noisy_train=dataclasses.replace(problem.noisy_train, true=lie),
+    )
+    honest, deceived = run(spec, problem), run(spec, lied_to)
+    assert [e.model_dump() for e in honest.history] == [e.model_dump() for e in deceived.history]
+    assert honest.value("accuracy") == deceived.value("accuracy")
+    assert honest.value("memorisation") != deceived.value("memorisation")
+
+
+def test_test_labels_are_never_corrupted() -> None:
+    clean, noisy = (pose(spec_of(corruption=text), HERE) for text in ("clean", "symmetric:rate=0.9"))
+    assert np.array_equal(clean.splits.test.labels, noisy.splits.test.labels)
+    assert clean.splits.test.fingerprint() == noisy.splits.test.fingerprint()
+
+
+def test_merged_identities_are_credited_to_who_absorbed_them() -> None:
+    problem = pose(spec_of(corruption="identity_merge:rate=0.2,groups=[[1,7],[0,5]]"), HERE)
+    expected = np.arange(10)
+    expected[[7, 5]] = [1, 0]
+    assert np.array_equal(carrying_class(problem.noisy_train), expected)
+    result = run(spec_of(corruption="identity_merge:rate=0.2,groups=[[1,7],[0,5]]"), problem)
+    plain, merged = result.value("accuracy"), result.value("accuracy_merged")
+    assert plain is not None
+    assert merged is not None
+    assert plain <= merged
+    assert plain <= 0.8  # nobody can call an absorbed identity by its own name
+
+
+def test_every_kind_of_noise_can_be_posed() -> None:
+    texts = {"clean": "clean", "asymmetric": "asymmetric:rate=0.4,map=pair"}
+    for kind in CORRUPTIONS:
+        check([spec_of(corruption=texts.get(kind, f"{kind}:rate=0.4"))], HERE)
+
+
+def test_what_the_data_cannot_bear_is_refused_before_training() -> None:
+    with pytest.raises(UsageError, match=r"identity_merge can absorb at most 0\.50 .* got rate=0\.9"):
+        check([spec_of(corruption="identity_merge:rate=0.9")], HERE)
+    with pytest.raises(UsageError, match=r"cifar100_superclass"):
+        check([spec_of(corruption="asymmetric:rate=0.4,map=cifar100_superclass")], HERE)
+
+
+def test_divergence_is_an_outcome() -> None:
+    result = run(spec_of(train={**QUICK, "learning_rate": 1e20, "warmup": 0.0}))
+    assert result.status == "diverged"
+    assert result.measurements == ()
+    assert result.history[-1].train_loss is None
+    assert RunResult.model_validate_json(result.model_dump_json()) == result
+
+
+def test_collapse_is_an_outcome() -> None:
+    """Cam-softmax ramped at once to 20 degrees: every embedding in one direction costs least."""
+    result = run(spec_of(head="cam_softmax:schedule=ramp,c_stop_deg=20,ramp_share=0.05", train={**QUICK, "epochs": 6}))
+    assert result.status == "collapsed"
+    assert result.value("intra_class_angle_deg") < 10  # superb, and worthless
+
+
+def test_a_working_run_is_not_called_collapsed() -> None:
+    assert run(spec_of(head="normalised_softmax", train={**QUICK, "epochs": 4})).status == "ok"
