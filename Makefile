@@ -1,25 +1,28 @@
-# Two commands for a machine that has only Python 3.11+ and make:
-#   make demo   virtual environment, install, the quickstart sweep, its report
-#   make test   virtual environment, install with the test extra, tests, lint, types, import contracts
+# For a machine that has only Python 3.11+ and make:
+#   make demo   virtual environment, install, the quickstart sweep and its report
+#   make test   virtual environment, install with the test extra, all default tests
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := PIP_CONSTRAINT=constraints/cpu.txt $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint install install-test clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.installed
+demo: install
 	$(BIN)/noisylabels sweep quickstart
 
-test: $(VENV)/.installed-test
+test: install-test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.installed-test
+lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+install: $(VENV)/.installed
+install-test: $(VENV)/.installed-test
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -27,8 +27,8 @@ def corrupt(
     as_json: options.AsJson = False,
 ) -> None:
     """Corrupt a data set's training labels: record, labels, transition matrix, contact sheet of wrong examples."""
+    from noisylabels.problem import pose
     from noisylabels.report.contact_sheet import contact_sheet
-    from noisylabels.run import pose
     from noisylabels.spec import RunSpec
     from noisylabels.store import write_atomically
 

@@ -14,8 +14,8 @@ from typing import Any
 from noisylabels.cli.progress import SweepProgress
 from noisylabels.engines.local import cores, run_locally
 from noisylabels.engines.worker import Place
+from noisylabels.problem import check
 from noisylabels.report import ReportFiles, write_report
-from noisylabels.run import check
 from noisylabels.spec import RunSpec
 from noisylabels.store import StudyFolder, write_atomically
 from noisylabels.study import Study

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
+from noisylabels.problem import pose
 from noisylabels.result import Epoch
-from noisylabels.run import OnEpoch, execute, pose
+from noisylabels.run import OnEpoch, execute
 from noisylabels.store import RunFolder
 
 

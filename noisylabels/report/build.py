@@ -33,7 +33,7 @@ def report_data(study: Study, results: Sequence[RunResult]) -> ReportData:
     sections = [answer_section(groups, shown), ledger_section(runs, strays)]
     for number, setting in enumerate(groups, start=1):
         sections += _setting_sections(setting, shown, f"s{number}")
-    sections.append(protocol_section(study, runs))
+    sections.append(protocol_section(study, runs, shown))
     return ReportData(title=study.name, question=study.question, sections=tuple(sections))
 
 

@@ -58,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves over common axes; panels of one chart with the same ``y_label`` share that axis.
+    """Curves over common axes.
 
     Attributes:
         lower, upper: the y values that are possible at all.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,13 +64,8 @@ def draw(chart: Chart) -> str:
         rows = math.ceil(len(chart.panels) / columns)
         width = _PANEL_WIDTHS[columns - 1] * columns
         figure = Figure(figsize=(width, 3.0 * rows + 0.5), layout="constrained")
-        shared: dict[str, Axes] = {}
         for place, panel in enumerate(chart.panels, start=1):
-            axes = figure.add_subplot(rows, columns, place, sharey=shared.get(panel.y_label))
-            shared.setdefault(panel.y_label, axes)
-            _draw_panel(axes, panel)
-        for label, axes in shared.items():
-            _scale(axes, [panel for panel in chart.panels if panel.y_label == label])
+            _draw_panel(figure.add_subplot(rows, columns, place), panel)
         _legend(figure, width)
         buffer = io.StringIO()
         figure.set_canvas(FigureCanvasSVG(figure))
@@ -95,24 +90,23 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.7)
     axes.tick_params(length=3, width=0.7)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=panel.x_label == "epoch"))
+    _scale(axes, panel)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(_plain_numbers())
 
 
-def _scale(axes: Axes, panels: Sequence[Panel]) -> None:
+def _scale(axes: Axes, panel: Panel) -> None:
     """A logarithmic axis where a ratio spans decades; otherwise no room for values that cannot be."""
-    lower, upper = panels[0].lower, panels[0].upper
-    points = [point for panel in panels for line in panel.lines for point in line.points]
+    points = [point for line in panel.lines for point in line.points]
     values = [value for point in points for value in (point.y, *point.dots)]
-    if lower >= 0 and math.isinf(upper) and 0 < LOG_SPAN * min(values) < max(values):
+    if panel.lower >= 0 and math.isinf(panel.upper) and 0 < LOG_SPAN * min(values) < max(values):
         axes.set_yscale("log")
         axes.set_ylim(bottom=min(values) / 2)
-        axes.yaxis.set_major_formatter(_plain_numbers())
         axes.yaxis.set_minor_formatter(NullFormatter())
         return
     low, high = axes.get_ylim()
     room = 0.03 * (high - low)
-    axes.set_ylim(max(low, lower - room), min(high, upper + room))
+    axes.set_ylim(max(low, panel.lower - room), min(high, panel.upper + room))
 
 
 def _plain_numbers() -> FuncFormatter:

@@ -9,7 +9,7 @@ from typing import Any
 
 from noisylabels.report.document import Block, Entry, Section, Table
 from noisylabels.report.grid import PlannedRun, corruption_and_rate
-from noisylabels.report.wording import count, percent
+from noisylabels.report.wording import Quantity, count, percent
 from noisylabels.result import RunResult
 from noisylabels.spec import SCHEMA_VERSION
 from noisylabels.study import Study
@@ -21,14 +21,14 @@ ORACLE_KNOWLEDGE = (
 )
 
 
-def protocol_section(study: Study, runs: Sequence[PlannedRun]) -> Section:
+def protocol_section(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Section:
     """The protocol card: what was run, on what, with what noise, where."""
     results = [run.result for run in runs if run.result is not None]
-    tables = (_protocol(study, runs), *_noise(runs), *_environment(results))
+    tables = (_protocol(study, runs, shown), *_noise(runs), *_environment(results))
     return Section("protocol", "Protocol", (ORACLE_KNOWLEDGE,), (Block(tables=tables),))
 
 
-def _protocol(study: Study, runs: Sequence[PlannedRun]) -> Table:
+def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Table:
     specs = [run.spec for run in runs]
     provenances = [run.result.provenance for run in runs if run.result is not None]
     items = [
@@ -43,8 +43,8 @@ def _protocol(study: Study, runs: Sequence[PlannedRun]) -> Table:
             f"{', '.join(map(str, study.seeds))}; each draws the wrong labels, the initial weights, the order "
             "and the augmentation",
         ),
-        ("headline", f"{study.primary}, selected by {study.base.selection}; fixed before the first run"),
-        ("intervals", "95 % t intervals over seeds; none for one seed or equal values"),
+        ("headline", f"{shown.name} at the epoch chosen by {shown.selection}, as the study file says"),
+        ("intervals", "95 % t intervals over seeds, not cut off at 0 or 100 %; none for one seed or equal values"),
         ("runs", f"{len(runs)} planned, {sum(run.state == 'ok' for run in runs)} with a number"),
         ("schema version", str(SCHEMA_VERSION)),
     ]

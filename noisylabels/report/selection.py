@@ -17,10 +17,10 @@ _HEADINGS = {
 }
 
 TEXT = (
-    "The headline takes the last epoch, which needs no labels to choose. Noisy validation chooses by held-out labels "
-    "with the same noise. The oracle chooses by the true labels of those held-out images: whoever had them would not "
-    "need the noisy ones, so it is an upper bound and not a result. The forgetting gap, the best test accuracy of any "
-    "epoch minus the last one's, looks at the test labels and is an oracle's number too."
+    "The last epoch needs no labels to be chosen. Noisy validation chooses by held-out labels with the same noise. The "
+    "oracle chooses by the true labels of those held-out images: whoever had them would not need the noisy ones, so it "
+    "is an upper bound and not a result. The forgetting gap, the best test accuracy of any epoch minus the last one's, "
+    "looks at the test labels and is an oracle's number too."
 )
 
 

@@ -134,8 +134,10 @@ class TestStudy:
 
     def test_every_method_sees_the_same_noise_seeds(self) -> None:
         plan = self.study(head=["softmax", "cosface"], rate=[0.2]).plan()
-        by_head = {head: sorted((s.seed, s.noise_seed) for s in plan if s.head.startswith(head)) for head in ("soft", "cos")}
-        assert by_head["soft"] == by_head["cos"] == [(0, 0), (1, 1)]
+        by_head = {"softmax": [], "cosface": []}
+        for spec in plan:
+            by_head[spec.short("head")].append((spec.seed, spec.noise_seed))
+        assert by_head["softmax"] == by_head["cosface"] == [(0, 0), (1, 1)]
 
     def test_a_corruption_with_its_own_rate_is_not_crossed(self) -> None:
         plan = self.study(corruption=["symmetric:rate=0.6", "identity_merge:group_size=3"], rate=[0.2]).plan()

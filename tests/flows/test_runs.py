@@ -13,8 +13,9 @@ import torch
 from corruptions import CORRUPTIONS
 from noisylabels.catalog import UsageError
 from noisylabels.metrics import METRICS
+from noisylabels.problem import Problem, carrying_class, check, pose
 from noisylabels.result import RunResult
-from noisylabels.run import Problem, carrying_class, check, execute, pose
+from noisylabels.run import execute
 from noisylabels.spec import RunSpec
 
 HERE = Path("nowhere")
@@ -51,7 +52,7 @@ def test_a_run_leaves_every_metric_with_unit_direction_and_n() -> None:
 def test_training_and_validation_each_realise_the_rate_exactly() -> None:
     problem = pose(spec_of(corruption="symmetric:rate=0.3"), HERE)
     assert problem.noisy_train.record.num_flipped == 96
-    assert problem.noisy_validation.record.num_flipped == 24
+    assert int((problem.validation_given != problem.splits.validation.labels).sum()) == 24
 
 
 def test_the_same_spec_gives_the_same_bits_and_moves_no_global_generator() -> None:
@@ -65,6 +66,15 @@ def test_the_same_spec_gives_the_same_bits_and_moves_no_global_generator() -> No
     run(spec)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+def test_a_run_without_validation_split_has_no_noisy_selection_and_says_why() -> None:
+    result = run(spec_of(dataset="digits:per_class=30,test_per_class=20,validation=0", corruption="symmetric:rate=0.2"))
+    assert result.history[-1].validation_given_accuracy is None
+    (chosen,) = [m for m in result.measurements if m.selection == "noisy_val"]
+    assert chosen.value is None
+    assert chosen.note == "there is no validation split"
+    assert result.value("label_issue_auroc") is None
 
 
 def test_a_seed_changes_the_run() -> None:

@@ -45,7 +45,8 @@ def test_embeddings_are_centred_in_training(name: str) -> None:
 @pytest.mark.parametrize(("name", "depth"), [("resnet8", 8), ("resnet20", 20)])
 def test_resnet_has_the_depth_of_its_name(name: str, depth: int) -> None:
     """Weighted layers on the main path: stem, two a block, and the output map."""
-    layers = [key for key, part in make(name, 3, 32).named_modules() if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)]
+    weighted = (torch.nn.Conv2d, torch.nn.Linear)
+    layers = [key for key, part in make(name, 3, 32).named_modules() if isinstance(part, weighted)]
     assert len([key for key in layers if "shortcut" not in key]) == depth
 
 

@@ -23,6 +23,7 @@ from noisylabels.metrics.memorisation import corrected, memorisation
 from noisylabels.metrics.metric import Undefined
 from noisylabels.metrics.scatter import fisher_ratio, nc1
 from noisylabels.metrics.silhouette import cosine_silhouette
+from noisylabels.metrics.wrong_centre import wrong_centre_angle_deg
 
 
 def on_circle(degrees):
@@ -309,3 +310,28 @@ def test_label_issue_auroc_is_the_margin_written_out(audited):
     rivals[np.arange(300), given] = -1
     expected = roc_auc_score(given != true, rivals.max(axis=1) - own)
     assert label_issue_auroc(probabilities, given, true) == pytest.approx(expected, abs=1e-12)
+
+
+class TestWrongCentreAngle:
+    """Points on a circle at angles one can see."""
+
+    @staticmethod
+    def on_circle(degrees: list[float]) -> np.ndarray:
+        radians = np.radians(np.array(degrees))
+        return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+    def test_by_hand(self) -> None:
+        """Centres at 0, 40 and 180 degrees, each class two points 10 degrees off its centre.
+
+        To the nearest other centre: classes 0 and 1 see each other at 30 and 50 degrees, mean 40; class 2 sees class 1
+        at 130 and 150, mean 140. The median is 40.
+        """
+        embeddings = self.on_circle([-10, 10, 30, 50, 170, 190])
+        assert wrong_centre_angle_deg(embeddings, np.repeat(np.arange(3), 2)) == pytest.approx(40, abs=1e-4)
+
+    def test_one_class_apart_does_not_hide_the_collapse_of_the_others(self) -> None:
+        """Nine classes on one spot and one at 60 degrees: the widest angle says 60, this says about 1."""
+        embeddings = self.on_circle([-1, 1] * 9 + [59, 61])
+        labels = np.repeat(np.arange(10), 2)
+        assert centroid_spread_deg(embeddings, labels) == pytest.approx(60, abs=1e-3)
+        assert wrong_centre_angle_deg(embeddings, labels) == pytest.approx(1, abs=1e-3)

@@ -1,0 +1,99 @@
+"""What a trained model is found to be: measurements, and whether they mean anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from noisylabels.metrics import Evaluation, Measured, measure_all
+from noisylabels.problem import Problem, carrying_class
+from noisylabels.result import Epoch, Measurement, Status
+from noisylabels.spec import SELECTIONS, Selection
+from noisylabels.training.images import ImageBatches
+from noisylabels.training.model import Model
+
+COLLAPSE_DEG = 8.0
+"""A model has collapsed when its ``wrong_centre_angle_deg`` is below this: half of its classes, or more, lie on the
+centre of another. Our own rule; the models of our studies that it calls collapsed score 1 to 6 degrees, all others
+above 9.
+"""
+
+
+def measurements_of(
+    model: Model, batches: dict[str, ImageBatches], history: Sequence[Epoch], problem: Problem
+) -> tuple[Measurement, ...]:
+    """Every metric at the last epoch, then accuracy at the epochs that the other selection rules choose.
+
+    Args:
+        model: trained.
+        batches: the images of ``train``, ``validation`` and ``test``.
+        history: all epochs, in order.
+        problem: their labels.
+    """
+    at_the_end = [_measurement(measured) for measured in measure_all(_evaluation(model, batches, problem))]
+    chosen = [_selected_accuracy(history, selection, problem) for selection in SELECTIONS[1:]]
+    return tuple(at_the_end + chosen)
+
+
+def outcome_of(measurements: Sequence[Measurement]) -> tuple[Status, str]:
+    """``ok`` or ``collapsed``, and why."""
+    angle = next(m.value for m in measurements if m.name == "wrong_centre_angle_deg")
+    if angle is None:
+        return "collapsed", "the test embeddings have no directions to compare"
+    if angle < COLLAPSE_DEG:
+        return "collapsed", f"half of the classes lie {angle:.1f} degrees or less from the centre of another"
+    return "ok", ""
+
+
+def _evaluation(model: Model, batches: dict[str, ImageBatches], problem: Problem) -> Evaluation:
+    embeddings = model.embeddings(batches["test"])
+    with torch.inference_mode():
+        logits = model.head.logits(embeddings.to(model.device)).cpu()
+    held_out = batches["validation"]
+    return Evaluation(
+        test_embeddings=embeddings.numpy(),
+        test_probabilities=logits.softmax(1).numpy(),
+        test_true=problem.splits.test.labels,
+        train_predicted=model.predictions(batches["train"]).numpy(),
+        train_given=problem.noisy_train.given,
+        train_true=problem.noisy_train.true,
+        validation_probabilities=model.probabilities(held_out).numpy()
+        if len(held_out)
+        else np.empty((0, problem.num_classes), np.float32),
+        validation_given=problem.validation_given,
+        validation_true=problem.splits.validation.labels,
+        carrying_class=carrying_class(problem.noisy_train),
+    )
+
+
+def _measurement(measured: Measured) -> Measurement:
+    return Measurement(
+        name=measured.name,
+        value=measured.value,
+        unit=measured.unit,
+        higher_is_better=measured.higher_is_better,
+        n=measured.n,
+        note=measured.note,
+    )
+
+
+def _selected_accuracy(history: Sequence[Epoch], selection: Selection, problem: Problem) -> Measurement:
+    """Clean-test accuracy at the first epoch that is best by the rule.
+
+    ``noisy_val`` looks at given labels of the validation split only; ``clean_val_oracle`` at its true labels, which
+    nobody has in practice.
+    """
+    name = "validation_given_accuracy" if selection == "noisy_val" else "validation_true_accuracy"
+    scores = [getattr(epoch, name) for epoch in history]
+    value, note = None, "there is no validation split"
+    if None not in scores:
+        best = history[int(np.argmax(scores))]
+        kind = "noisy" if selection == "noisy_val" else "true"
+        value = best.test_accuracy
+        note = f"epoch {best.epoch} of {len(history)}, chosen on {len(problem.validation_given)} {kind} labels"
+    n = len(problem.splits.test.labels)
+    return Measurement(
+        name="accuracy", value=value, unit="share", higher_is_better=True, n=n, selection=selection, note=note
+    )

@@ -1,0 +1,182 @@
+"""The command line as a user meets it: answers, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from noisylabels.cli import main
+from noisylabels.spec import TABLES
+
+Cli = Callable[..., tuple[int, str, str]]
+DIGITS = "digits:per_class=30,test_per_class=20"
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run the command line in this process, in an empty folder; exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NOISYLABELS_DATA", raising=False)
+    monkeypatch.delenv("NOISYLABELS_RUNS", raising=False)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["noisylabels", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+TRAIN = ("train", "--dataset", DIGITS, "--model", "small_cnn:width=4", "--set", "train.epochs=2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("train", "--dataset", "digits", "--corruption", "symetric:rate=0.2"), 2,
+         "unknown corruption 'symetric'; did you mean 'symmetric'? known: asymmetric, clean, identity_merge, symmetric"),
+        (("train", "--dataset", "digits", "--head", "archface"), 2, "unknown head 'archface'; did you mean 'arcface'?"),
+        (("train", "--dataset", "digit"), 2, "unknown dataset 'digit'; did you mean 'digits'?"),
+        (("train", "--dataset", "digits", "--corruption", "symmetric:rate=1.4"), 2,
+         "rate must be in [0, 1]; got 1.4 (in 'symmetric:rate=1.4')"),
+        (("sweep", "--dataset", "digits", "--rate", "0,1.5"), 2, "rate must be in [0, 1]; got 1.5"),
+        (("sweep", "--dataset", "digits", "--rate", "lots"), 2, "--rate must be numbers separated by commas"),
+        (("sweep",), 2, "name a study (noisylabels list studies), or give at least --dataset"),
+        (("sweep", "quikstart"), 2, "unknown study 'quikstart'; did you mean 'quickstart'?"),
+        (("report", "nothing.toml"), 2, "cannot read study file nothing.toml: No such file or directory"),
+        (("list", "head"), 2, "unknown family 'head'; did you mean 'heads'?"),
+        (("train", "--dataset", "cifar10"), 3, "no CIFAR-10 at data/cifar-10-batches-py"),
+        (("sweep", "--dataset", "cifar10"), 3, "NOISYLABELS_DATA"),
+        (("corrupt", "--dataset", "digits", "--corruption", "identity_merge:rate=0.9", "--out", "x"), 2,
+         "identity_merge can absorb at most 0.50 of these identities; got rate=0.9"),
+        (("train", "--dataset", "digits:per_class=5000"), 2, "per_class"),
+        (("train", "--dataset", "digits", "--set", "train.epochs"), 2, "--set takes key=value"),
+        (("train", "--dataset", "digits", "--set", "train.epoch=3"), 2, "unknown key 'train.epoch'; did you mean"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_its_code(cli: Cli, arguments: tuple[str, ...], code: int, sentence: str) -> None:
+    got, out, err = cli(*arguments)
+    assert got == code
+    assert sentence in err
+    assert err.startswith("noisylabels: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_an_unreadable_image_is_named(cli: Cli, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(np.full((8, 8, 3), 40 * i, np.uint8)).save(tmp_path / "pets" / name / f"{i}.png")
+    (tmp_path / "pets" / "cat" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    code, _, err = cli("train", "--dataset", f"folder:root={tmp_path / 'pets'}")
+    assert code == 2
+    assert "cat/2.png" in err
+    assert err.count("\n") == 1
+
+
+def test_a_broken_record_is_code_5(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*TRAIN, "-q")[0] == 0
+    (record,) = (tmp_path / "runs" / "train" / "runs").glob("*/result.json")
+    record.write_text("{")
+    code, _, err = cli(*TRAIN, "-q")
+    assert code == 5
+    assert "is not a result" in err
+
+
+def test_wrong_option_is_code_2_with_a_hint(cli: Cli) -> None:
+    code, _, err = cli("train", "--datset", "digits")
+    assert code == 2
+    assert "--dataset" in err
+
+
+def test_train_answers_for_people_and_for_programs(cli: Cli) -> None:
+    code, out, err = cli(*TRAIN, "--corruption", "symmetric:rate=0.2")
+    assert code == 0
+    assert "20.00% of 240 labels wrong" in out
+    assert "accuracy [clean_val_oracle]" in out
+    assert "epoch 2/2" in err
+    again, out, err = cli(*TRAIN, "--corruption", "symmetric:rate=0.2", "--json")
+    assert again == 0
+    assert err == ""  # it was done already
+    result = json.loads(out)
+    assert result["noise"]["num_flipped"] == 48
+    assert {m["selection"] for m in result["measurements"]} == {"last_epoch", "noisy_val", "clean_val_oracle"}
+
+
+def test_corrupt_leaves_labels_record_matrix_and_picture(cli: Cli, tmp_path: Path) -> None:
+    code, out, _ = cli(
+        "corrupt", "--dataset", DIGITS, "--corruption", "symmetric:rate=0.25", "--seed", "3", "--out", "out"
+    )
+    assert code == 0
+    assert "60 of 240 training labels are wrong, 25.00% (asked 25.00%)" in out
+    with (tmp_path / "out" / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sum(int(row["is_flipped"]) for row in rows) == 60
+    assert all((row["true_label"] != row["given_label"]) == (row["is_flipped"] == "1") for row in rows)
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["realised_rate"] == 0.25
+    matrix = np.loadtxt(tmp_path / "out" / "transition_matrix.csv", delimiter=",", skiprows=1)[:, 1:]
+    assert np.allclose(matrix.sum(axis=1), 1, atol=1e-5)
+    with Image.open(tmp_path / "out" / "contact_sheet.png") as picture:
+        assert picture.width > 500
+        assert len(np.unique(np.asarray(picture))) > 50
+
+
+def test_dry_run_runs_nothing(cli: Cli, tmp_path: Path) -> None:
+    code, out, _ = cli(
+        "sweep", "quickstart", "--dry-run", "--head", "softmax,arcface:margin=0.2,scale=30", "--seeds", "2"
+    )
+    assert code == 0
+    assert "20 of 20 runs to do" in out
+    assert "arcface:margin=0.2,scale=30.0" in out
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("family", ["corruptions", "heads", "losses", "strategies", "models", "metrics", "datasets"])
+def test_list_names_every_plugin(cli: Cli, family: str) -> None:
+    code, out, _ = cli("list", family, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert all(row["name"] and row["summary"] for row in rows)
+    singular = {"corruptions": "corruption", "losses": "loss", "strategies": "strategy"}.get(family, family[:-1])
+    if singular in TABLES:
+        assert {row["name"] for row in rows} == set(TABLES[singular])
+
+
+def test_doctor_says_what_there_is(cli: Cli) -> None:
+    code, out, _ = cli("doctor", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["torchvision"] in ("native", "shimmed")
+    assert found["data sets"]["digits"] == "built in"
+    assert found["data sets"]["cifar10"].startswith("not at")
+
+
+def test_help_is_fast_and_imports_nothing_heavy() -> None:
+    code = "import sys, noisylabels.cli; print(sorted({'torch', 'numpy', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("sweep",), ("train",), ("corrupt",), ("report",), ("status",), ("list",), ("doctor",)]
+)
+def test_every_command_explains_itself(cli: Cli, command: tuple[str, ...]) -> None:
+    code, out, _ = cli(*command, "-h")
+    assert code == 0
+    assert "Usage" in out

@@ -1,0 +1,202 @@
+"""Sweeps end to end: done once, interrupted, killed, resumed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from noisylabels.engines.local import Progress, run_locally
+from noisylabels.engines.worker import Place
+from noisylabels.problem import pose
+from noisylabels.run import execute
+from noisylabels.spec import RunSpec
+from noisylabels.store import StudyFolder
+
+COMMAND = [sys.executable, "-c", "from noisylabels.cli import main; main()"]
+STUDY = """
+question = "Does the smallest sweep there is come to an end?"
+seeds = 2
+[base]
+dataset = "digits:per_class=30,test_per_class=20"
+model = "small_cnn:width=4"
+[base.train]
+epochs = {epochs}
+batch_size = 32
+learning_rate = 0.1
+augment = "none"
+[axes]
+head = ["softmax", "cam_softmax"]
+rate = [0.0, 0.4]
+"""
+RUNS = 8
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return write_study(tmp_path, epochs=2)
+
+
+def write_study(folder: Path, epochs: int) -> Path:
+    file = folder / "tiny" / "study.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(STUDY.format(epochs=epochs))
+    return file
+
+
+def noisylabels(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=200, check=False, **options
+    )
+
+
+def stored(runs: Path) -> dict[str, str]:
+    """Results by run id, without what may differ between two executions."""
+    found = {}
+    for file in runs.glob("tiny/runs/*/result.json"):
+        result = json.loads(file.read_text())
+        del result["provenance"]
+        found[result["run_id"]] = json.dumps(result, sort_keys=True)
+    return found
+
+
+def test_a_sweep_runs_reports_and_is_done_once(study: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    first = noisylabels("sweep", study, "--runs", runs, "--json")
+    assert first.returncode == 0, first.stderr
+    answer = json.loads(first.stdout)
+    assert sum(answer["statuses"].values()) == RUNS
+    assert "failed" not in answer["statuses"]
+    assert answer["already_done"] == 0
+    assert "cam_softmax" in Path(answer["report_markdown"]).read_text()
+    assert "<html" in Path(answer["report_html"]).read_text()[:400]
+    assert len([line for line in first.stderr.splitlines() if line.endswith("ended")]) == RUNS
+    before = {file: file.stat().st_mtime_ns for file in runs.glob("tiny/runs/*/*")}
+    second = noisylabels("sweep", study, "--runs", runs)
+    assert second.returncode == 0
+    assert f"all {RUNS} runs were done already" in second.stdout
+    assert {file: file.stat().st_mtime_ns for file in runs.glob("tiny/runs/*/*")} == before
+    status = noisylabels("status", "tiny", "--runs", runs)
+    assert status.stdout.splitlines()[-1].startswith(f"tiny: {RUNS} runs, ")
+    assert status.stdout.endswith("; not running\n")
+
+
+def test_ctrl_c_says_how_to_go_on_and_going_on_gives_what_an_undisturbed_sweep_gives(tmp_path: Path) -> None:
+    study = write_study(tmp_path, epochs=40)
+    runs = tmp_path / "runs"
+    interrupted = subprocess.Popen(
+        [*COMMAND, "sweep", str(study), "--runs", str(runs), "--workers", "2"],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for(lambda: list(runs.glob("tiny/runs/*/events.jsonl")))
+    os.killpg(interrupted.pid, signal.SIGINT)
+    _, complaint = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130
+    assert "interrupted; what is finished is kept: noisylabels sweep" in complaint
+    assert "Traceback" not in complaint
+    wait_for(lambda: not pids_of(str(study)))
+    assert noisylabels("sweep", study, "--runs", runs).returncode == 0
+    resumed = stored(runs)
+    assert len(resumed) == RUNS
+    spec = RunSpec.model_validate(json.loads(next(iter(resumed.values())))["spec"])
+    undisturbed = execute(spec, pose(spec, tmp_path)).model_dump(mode="json", exclude={"provenance"})
+    assert resumed[spec.run_id] == json.dumps(undisturbed, sort_keys=True)
+
+
+def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
+    study = write_study(tmp_path, epochs=2000)
+    runs = tmp_path / "runs"
+    driver = subprocess.Popen(
+        [*COMMAND, "sweep", str(study), "--runs", str(runs), "--workers", "2"], stderr=subprocess.DEVNULL
+    )
+    wait_for(lambda: list(runs.glob("tiny/runs/*/events.jsonl")))
+    workers = children_of(driver.pid)
+    assert workers
+    driver.kill()
+    driver.wait()
+    wait_for(lambda: not any(alive(pid) for pid in workers))
+
+
+def test_a_killed_worker_costs_its_run_only_and_the_run_is_done_next_time(tmp_path: Path) -> None:
+    specs = [
+        RunSpec.checked({"dataset": "digits:per_class=30,test_per_class=20", "model": "small_cnn:width=4", "seed": seed,
+                         "train": {"epochs": 3, "augment": "none"}})
+        for seed in range(3)
+    ]  # fmt: skip
+    folder = StudyFolder(tmp_path)
+    killed: list[str] = []
+
+    def kill_one(progress: Progress) -> None:
+        if not killed:
+            victim = multiprocessing.active_children()[0]
+            killed.append(victim.name)
+            os.kill(victim.pid or 0, signal.SIGKILL)
+
+    run_locally(specs, folder, Place(tmp_path), workers=2, observe=kill_one)
+    done = {result.run_id for result in folder.results(specs)}
+    assert done == {spec.run_id for spec in specs} - set(killed)
+    (failure,) = folder.failures(specs)
+    assert failure.run_id == killed[0]
+    assert failure.reason == "the worker was killed by SIGKILL (out of memory?)"
+    run_locally([spec for spec in specs if spec.run_id in killed], folder, Place(tmp_path), workers=2)
+    assert len(folder.results(specs)) == 3
+    assert folder.failures(specs) == []
+
+
+def test_a_run_that_breaks_is_named_and_the_sweep_says_so(tmp_path: Path) -> None:
+    study = write_study(tmp_path, epochs=2)
+    refused = noisylabels("sweep", study, "--runs", tmp_path / "runs", "--set", "train.crop_padding=9",
+                          "--set", "train.augment=crop", "--rate", "0", "--seeds", 1)  # fmt: skip
+    assert refused.returncode == 1
+    assert "2 failed" in refused.stdout
+    status = noisylabels("status", "tiny", "--runs", tmp_path / "runs")
+    assert "crop_padding must be below the image side 8; got 9" in status.stdout
+
+
+def wait_for(condition: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.1)
+
+
+def children_of(pid: int) -> list[int]:
+    """All descendants, from /proc."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+    found, frontier = [], [pid]
+    while frontier:
+        frontier = [child for child, parent in parents.items() if parent in frontier]
+        found += frontier
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def pids_of(text: str) -> list[int]:
+    """Processes whose command line names this text."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text in file.read_bytes().decode(errors="replace"):
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
