@@ -171,6 +171,12 @@ class StudyFolder:
         found = (self.run(spec.run_id).failure() for spec in plan)
         return [failure for failure in found if failure is not None]
 
+    def known(self, plan: Sequence[RunSpec]) -> list[RunResult]:
+        """All that is known of the plan: finished runs, then the broken ones among the others."""
+        results = self.results(plan)
+        done = {result.run_id for result in results}
+        return results + [failure for failure in self.failures(plan) if failure.run_id not in done]
+
     def is_locked(self) -> bool:
         """Whether a process holds the study at this moment."""
         if not (self.path / ".lock").exists():

@@ -108,16 +108,22 @@ class Study(Frozen):
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from None
 
+    @staticmethod
+    def file(name_or_path: str) -> Path:
+        """Where the study of that name would ship, or the file that the path means; it need not be there."""
+        path = Path(name_or_path)
+        if path.suffix == ".toml":
+            return path
+        return path / "study.toml" if "/" in name_or_path or path.is_dir() else studies.path(name_or_path)
+
     @classmethod
     def find(cls, name_or_path: str) -> Self:
         """A study by the name it ships under, or by the path of its file or folder."""
-        path = Path(name_or_path)
-        if path.suffix == ".toml" or path.is_dir():
-            return cls.from_toml(path / "study.toml" if path.is_dir() else path)
+        file = cls.file(name_or_path)
         shipped = studies.names()
-        if name_or_path not in shipped:
+        if file.parent.parent == studies.folder() and file.parent.name not in shipped:
             raise UsageError(catalog.unknown("study", name_or_path, shipped) + "; or give the path of a study.toml")
-        return cls.from_toml(studies.path(name_or_path))
+        return cls.from_toml(file)
 
     def plan(self) -> list[RunSpec]:
         """Every run, once, in reading order; seeds innermost, so an interrupted study has whole cells first."""

@@ -17,17 +17,22 @@ def report(
     runs: options.RunsFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write report.md and report.html from the stored results; missing and broken runs are named in it."""
-    from noisylabels.cli.stored import stored_study
+    """Write report.md, report.html and records.jsonl from stored results; missing and broken runs are named.
+
+    Where a study was never run here, its published records (records.jsonl beside its study.toml) are read.
+    """
+    from noisylabels.cli.stored import known_results, stored_study
+    from noisylabels.records import write_records
     from noisylabels.report import write_report
 
     asked, folder = stored_study(study, options.runs_folder(runs))
-    plan = asked.plan()
-    results = folder.results(plan)
-    done = {result.run_id for result in results}
-    failures = [failure for failure in folder.failures(plan) if failure.run_id not in done]
-    files = write_report(asked, results + failures, out or folder.path)
+    results = known_results(study, asked, folder)
+    where = out or folder.path
+    files = write_report(asked, results, where)
+    write_records(where / "records.jsonl", results)
+    found, planned = len(results), len(asked.plan())
     if as_json:
-        typer.echo(json.dumps({"html": str(files.html), "markdown": str(files.markdown), "runs": len(results)}))
+        answer = {"html": str(files.html), "markdown": str(files.markdown), "results": found, "planned": planned}
+        typer.echo(json.dumps(answer))
     else:
-        typer.echo(f"report over {len(results)} of {len(plan)} runs: {files.html}\n{files.markdown}")
+        typer.echo(f"report over {found} of {planned} runs: {files.html}\n{files.markdown}")

@@ -5,8 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from noisylabels.catalog import UsageError
+from noisylabels.records import read_records
+from noisylabels.result import RunResult
 from noisylabels.store import StudyFolder
 from noisylabels.study import Study
+
+
+def known_results(name: str, study: Study, folder: StudyFolder) -> list[RunResult]:
+    """What there is to report on: finished runs, then broken ones; where nothing was run here, the published records.
+
+    Published records lie as ``records.jsonl`` beside the study's file.
+    """
+    found = folder.known(study.plan())
+    if found:
+        return found
+    return read_records(Study.file(name).with_name("records.jsonl")) if Study.file(name).is_file() else []
 
 
 def stored_study(name: str, runs: Path) -> tuple[Study, StudyFolder]:

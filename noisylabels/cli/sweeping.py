@@ -81,11 +81,9 @@ def run(
         with folder.locked(), SweepProgress(len(plan), todo, quiet=quiet) as progress:
             write_atomically(folder.path / "study.json", study.model_dump_json(indent=1).encode())
             run_locally(todo, folder, place, workers=workers or cores(), observe=progress.update)
-    results = folder.results(plan)
-    done = {result.run_id for result in results}
-    failures = [failure for failure in folder.failures(plan) if failure.run_id not in done]
-    files = write_report(study, results + failures, folder.path)
-    statuses = Counter(str(result.status) for result in results + failures)
+    results = folder.known(plan)
+    files = write_report(study, results, folder.path)
+    statuses = Counter(str(result.status) for result in results)
     return Outcome(study, len(plan), len(plan) - len(todo), statuses, time.monotonic() - started, files)
 
 

@@ -10,6 +10,7 @@ from noisylabels.report.build import report_data
 from noisylabels.report.markdown import to_markdown
 from noisylabels.report.page import to_html
 from noisylabels.result import RunResult
+from noisylabels.store import write_atomically
 from noisylabels.study import Study
 
 
@@ -33,17 +34,6 @@ def write_report(study: Study, results: Sequence[RunResult], folder: Path) -> Re
     """
     report = report_data(study, results)
     files = ReportFiles(markdown=folder / "report.md", html=folder / "report.html")
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(files.markdown, to_markdown(report))
-    _replace(files.html, to_html(report))
+    write_atomically(files.markdown, to_markdown(report).encode())
+    write_atomically(files.html, to_html(report).encode())
     return files
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file, then rename over it: a reader sees the old report or the new one."""
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -47,7 +47,7 @@ TRAIN = ("train", "--dataset", DIGITS, "--model", "small_cnn:width=4", "--set", 
     ("arguments", "code", "sentence"),
     [
         (("train", "--dataset", "digits", "--corruption", "symetric:rate=0.2"), 2,
-         "unknown corruption 'symetric'; did you mean 'symmetric'? known: asymmetric, clean, identity_merge, symmetric"),
+         "unknown corruption 'symetric'; did you mean 'symmetric'? known: asymmetric, clean, identity_merge, sy"),
         (("train", "--dataset", "digits", "--head", "archface"), 2, "unknown head 'archface'; did you mean 'arcface'?"),
         (("train", "--dataset", "digit"), 2, "unknown dataset 'digit'; did you mean 'digits'?"),
         (("train", "--dataset", "digits", "--corruption", "symmetric:rate=1.4"), 2,

@@ -1,0 +1,36 @@
+"""Results as one file, one JSON line a run: what a published study keeps beside its ``study.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from noisylabels.result import RunResult
+from noisylabels.store import StoreError, write_atomically
+
+
+def write_records(path: Path, results: Sequence[RunResult]) -> None:
+    """Write all results to ``path``, whole or not at all."""
+    write_atomically(path, "".join(result.model_dump_json() + "\n" for result in results).encode())
+
+
+def read_records(path: Path) -> list[RunResult]:
+    """The results in ``path``, in its order; none if there is no such file.
+
+    Raises:
+        StoreError: a line is not a result, or not the result of the run it says it is.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    results = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            result = RunResult.model_validate_json(line)
+        except ValueError as error:
+            raise StoreError(f"{path}, line {number} is not a result ({str(error).splitlines()[0]})") from None
+        if result.run_id != result.spec.run_id:
+            raise StoreError(f"{path}, line {number} says run {result.run_id}, but its spec is {result.spec.run_id}")
+        results.append(result)
+    return results
