@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from corruptions import CorruptedLabels, Corruption
 from noisylabels.catalog import UsageError
 from noisylabels.data import ImageSet, Splits
-from noisylabels.spec import RunSpec
+from noisylabels.spec import RunSpec, TrainSpec
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,17 @@ def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> No
         splits = next(iter(asked.values())).plugin("dataset").prepare(root, download=download)
         for spec in asked.values():
             _corrupted(spec, splits)
+            check_padding(spec.train, splits.train.images.shape[-1])
+
+
+def check_padding(train: TrainSpec, side: int) -> None:
+    """Refuse a crop that a mirrored border cannot serve.
+
+    Raises:
+        UsageError: the padding is not below the image side.
+    """
+    if train.augment != "none" and train.crop_padding >= side:
+        raise UsageError(f"crop_padding must be below the image side {side}; got {train.crop_padding}")
 
 
 def _corrupted(spec: RunSpec, splits: Splits) -> Problem:

@@ -21,7 +21,7 @@ def read_records(path: Path) -> list[RunResult]:
         StoreError: a line is not a result, or not the result of the run it says it is.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().rstrip(b"\n").split(b"\n")
     except FileNotFoundError:
         return []
     results = []

@@ -49,7 +49,7 @@ def execute(
     trained = _train(spec, problem, pick_device(device), on_epoch)
     measurements: tuple[Measurement, ...] = ()
     status: Status = "diverged"
-    reason = f"the training loss was not finite in epoch {trained.history[-1].epoch}"
+    reason = f"the training loss or the weights were not finite in epoch {trained.history[-1].epoch}"
     if trained.finite:
         measurements = measurements_of(trained.model, trained.batches, trained.history, problem)
         status, reason = outcome_of(measurements)

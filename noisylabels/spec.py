@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from corruptions import CORRUPTIONS, Corruption
+from corruptions import CORRUPTIONS, Clean, Corruption
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
-from noisylabels.data import DATASETS
+from noisylabels.data import DATASETS, Dataset
 from noisylabels.heads import HEADS
 from noisylabels.losses import LOSSES
 from noisylabels.models import MODELS
@@ -36,7 +36,7 @@ TABLES: dict[str, Mapping[str, type[Any]]] = {
 class Frozen(BaseModel):
     """A value: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
@@ -78,7 +78,8 @@ class TrainSpec(Frozen):
 
     Attributes:
         epochs: passes over the training set.
-        batch_size: examples a step; a smaller training set is one batch.
+        batch_size: examples a step; a smaller training set is one batch. The rest of an epoch, fewer than a batch and
+            other examples each time, is left out.
         optimizer: ``sgd`` (Nesterov momentum) or ``adamw``.
         learning_rate: its peak.
         momentum: SGD's.
@@ -105,11 +106,18 @@ class TrainSpec(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
-@cache
-def _dataset_identity(text: str) -> dict[str, Any]:
-    """Remembered, since a folder's identity is a hash over all of its files and a study has many runs on it."""
-    identity: dict[str, Any] = catalog.build(DATASETS, text, what="dataset").identity()
-    return identity
+def canonical(field: str, text: str) -> str:
+    """A plug-in's text with every parameter spelt out; rate 0 of any corruption is ``clean``, a folder has its content.
+
+    Raises:
+        UsageError, MissingDataError: there is no such plug-in, or no such folder.
+    """
+    plugin = catalog.build(TABLES[field], text, what=field)
+    if isinstance(plugin, Corruption) and plugin.rate == 0:
+        plugin = Clean()
+    if isinstance(plugin, Dataset):
+        plugin = plugin.pinned()
+    return catalog.full_text(plugin)
 
 
 Selection = Literal["last_epoch", "noisy_val", "clean_val_oracle"]
@@ -139,10 +147,7 @@ class RunSpec(Frozen):
     @field_validator(*TABLES)
     @classmethod
     def _canonical(cls, text: str, info: Any) -> str:
-        plugin = catalog.build(TABLES[info.field_name], text, what=info.field_name)
-        if isinstance(plugin, Corruption) and plugin.rate == 0:
-            plugin = CORRUPTIONS["clean"]()  # type: ignore[call-arg]
-        return catalog.full_text(plugin)
+        return canonical(info.field_name, text)
 
     def plugin(self, field: str) -> Any:
         """The plug-in that a field's text names, built."""
@@ -165,6 +170,6 @@ class RunSpec(Frozen):
 
         No path, device, worker count or tracker takes part: a data set that lives at a path is known by its content.
         """
-        content = self.model_dump(mode="json") | {"dataset": _dataset_identity(self.dataset)}
+        content = self.model_dump(mode="json") | {"dataset": self.plugin("dataset").identity()}
         text = json.dumps({"schema": SCHEMA_VERSION, "spec": content}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 <runs>/<study>/study.json                 what was asked
 <runs>/<study>/runs/<run_id>/spec.json    first
                             events.jsonl  one line an epoch, appended; a torn last line is dropped
-                            noise.npz     true and given training labels; noise.npz.sha256 beside it
+                            noise.npz     ids, true and given training labels; noise.npz.sha256 beside it
                             result.json   last, by rename: its presence means done
                             failure.json  instead, when an attempt broke; log.txt has its output
 """
@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -23,6 +24,7 @@ from typing import ClassVar
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from corruptions import CorruptedLabels
@@ -36,8 +38,8 @@ class StoreError(Exception):
     exit_code: ClassVar[int] = 5
 
 
-class StudyLockedError(Exception):
-    """Another process is running this study."""
+class LockedError(Exception):
+    """Another process is running this study, or this run."""
 
     exit_code: ClassVar[int] = 4
 
@@ -47,7 +49,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -93,24 +95,26 @@ class RunFolder:
     def append(self, epoch: Epoch) -> None:
         """Add one epoch to the event log, in one write."""
         line = epoch.model_dump_json().encode() + b"\n"
-        descriptor = os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
+        with (self.path / "events.jsonl").open("ab", buffering=0) as file:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path / "events.jsonl"))
 
     def events(self) -> list[Epoch]:
-        """The epochs logged so far; a torn last line is left out."""
+        """The epochs logged so far; torn lines are left out. For watching a run: its result has the history."""
         try:
             lines = (self.path / "events.jsonl").read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        return [Epoch.model_validate_json(line) for line in lines]
+        epochs = []
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                epochs.append(Epoch.model_validate_json(line))
+        return epochs
 
-    def keep_labels(self, labels: CorruptedLabels) -> None:
-        """Store true and given training labels, with a checksum."""
+    def keep_labels(self, labels: CorruptedLabels, ids: NDArray[np.int64]) -> None:
+        """Store the training examples' ids, true and given labels, each int64 ``(N,)``, with a checksum."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, true=labels.true, given=labels.given)
+        np.savez_compressed(buffer, ids=ids, true=labels.true, given=labels.given)
         content = buffer.getvalue()
         write_atomically(self.path / "noise.npz", content)
         write_atomically(self.path / "noise.npz.sha256", hashlib.sha256(content).hexdigest().encode() + b"\n")
@@ -146,8 +150,8 @@ class RunFolder:
         except (ValidationError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path} is not a result ({reason}); remove its folder to run it again") from None
-        if result.run_id != self.path.name:
-            raise StoreError(f"{path} holds the result of run {result.run_id}; remove its folder to run it again")
+        if result.run_id != self.path.name or result.spec.run_id != self.path.name:
+            raise StoreError(f"{path} holds the result of run {result.spec.run_id}; remove its folder to run it again")
         return result
 
 
@@ -181,34 +185,33 @@ class StudyFolder:
         """Whether a process holds the study at this moment."""
         if not (self.path / ".lock").exists():
             return False
-        lock = FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
         except Timeout:
             return True
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; the lock dies with it.
+
+    Raises:
+        LockedError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = folder / ".owner.json"
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=1)  # whoever only looks (is_locked) lets go at once
+    except Timeout:
+        raise LockedError(f"{folder} is being run by another process{_owner(owner)}") from None
+    try:
+        write_atomically(owner, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode())
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
         lock.release()
-        return False
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the study for this process; the lock dies with it.
-
-        Raises:
-            StudyLockedError: another process holds it.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        owner = self.path / ".owner.json"
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StudyLockedError(f"{self.path} is being run by another process{_owner(owner)}") from None
-        try:
-            write_atomically(owner, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode())
-            yield
-        finally:
-            owner.unlink(missing_ok=True)
-            lock.release()
 
 
 def _owner(path: Path) -> str:

@@ -8,35 +8,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 import studies
 from corruptions import CORRUPTIONS
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
 from noisylabels.metrics import METRICS
-from noisylabels.spec import Frozen, RunSpec
+from noisylabels.spec import Frozen, RunSpec, canonical
 
 Axis = tuple[str, ...]
 
 
 class Axes(Frozen):
-    """What varies; runs are the product of all axes.
+    """What varies; runs are the product of all axes. An empty axis means the base run's value.
 
     Attributes:
         corruption: kinds without a rate (``symmetric``) are crossed with ``rate``; an entry that names its rate
             (``symmetric:rate=0.6``) stands for itself.
         rate: asked noise rates in [0, 1]. All kinds share one clean run at rate 0.
-        dataset, model, head, loss, strategy: texts of the mini-language; empty means the base run's.
+        dataset, model, head, loss, strategy: texts of the mini-language.
     """
 
-    corruption: Axis = ("symmetric",)
-    rate: tuple[float, ...] = (0.0, 0.2, 0.4)
+    corruption: Axis = ()
+    rate: tuple[float, ...] = ()
     dataset: Axis = ()
     model: Axis = ()
     head: Axis = ()
     loss: Axis = ()
     strategy: Axis = ()
+
+    @field_validator("dataset", "model", "head", "loss", "strategy")
+    @classmethod
+    def _canonical(cls, texts: Axis, info: Any) -> Axis:
+        return tuple(canonical(info.field_name, text) for text in texts)
 
     @field_validator("rate")
     @classmethod
@@ -46,18 +51,33 @@ class Axes(Frozen):
                 raise ValueError(f"rate must be in [0, 1]; got {rate}")
         return tuple(sorted(set(rates)))
 
+    @model_validator(mode="after")
+    def _kinds_and_rates_meet(self) -> Self:
+        crossed = [text for text in self.corruption if not _has_rate(text)]
+        if self.rate and not crossed:
+            raise ValueError("axes.rate is crossed with the kinds in axes.corruption that name no rate: there is none")
+        if crossed and not self.rate:
+            raise ValueError(f"{crossed[0]!r} needs a rate: give axes.rate, or name one in it")
+        for text in self.corruptions():
+            canonical("corruption", text)
+        return self
+
     def corruptions(self) -> list[str]:
         """The texts of all corruptions, in reading order: kinds as listed, rates ascending."""
         texts = []
         for text in self.corruption:
-            kind, parameters = catalog.parse(text)
-            catalog.lookup(CORRUPTIONS, kind, what="corruption")
-            if kind == "clean" or "rate" in parameters:
+            if _has_rate(text):
                 texts.append(text)
             else:
-                joint = "," if parameters else ":"
-                texts += [f"{text.rstrip(':')}{joint}rate={rate}" for rate in self.rate]
+                joint = "," if ":" in text else ":"
+                texts += [f"{text}{joint}rate={rate}" for rate in self.rate]
         return texts
+
+
+def _has_rate(text: str) -> bool:
+    kind, parameters = catalog.parse(text)
+    catalog.lookup(CORRUPTIONS, kind, what="corruption")
+    return kind == "clean" or "rate" in parameters
 
 
 class Study(Frozen):
@@ -67,8 +87,9 @@ class Study(Frozen):
         name: letters, digits, ``-`` and ``_``; also the folder its runs live in.
         question: what the study asks, in a sentence; printed first in the report.
         primary: the headline metric's name, fixed before the first run.
-        base: the run that all runs share where no axis says otherwise.
-        seeds: training seeds, each used as noise seed too, so that runs of one seed are paired over methods.
+        base: the run that all runs share where no axis says otherwise; its own seeds are not used.
+        seeds: each seeds noise and training of one run, so that runs of one seed are paired over methods. A number n
+            means 0, ..., n - 1.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -76,7 +97,7 @@ class Study(Frozen):
     primary: str = "accuracy"
     base: RunSpec
     axes: Axes = Axes()
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
 
     @field_validator("primary")
     @classmethod
@@ -87,7 +108,14 @@ class Study(Frozen):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seed_list(cls, seeds: Any) -> Any:
-        return tuple(range(seeds)) if isinstance(seeds, int) else seeds
+        return tuple(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds must be different and at least 0; got {list(seeds)}")
+        return seeds
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -104,6 +132,7 @@ class Study(Frozen):
             raise UsageError(f"{path} is not TOML: {error}") from None
         values.setdefault("name", path.parent.name if path.stem == "study" else path.stem)
         try:
+            refuse_overridden(values, values.get("base", {}))
             return cls.checked(values)
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from None
@@ -114,14 +143,14 @@ class Study(Frozen):
         path = Path(name_or_path)
         if path.suffix == ".toml":
             return path
-        return path / "study.toml" if "/" in name_or_path or path.is_dir() else studies.path(name_or_path)
+        shipped = "/" not in name_or_path and (name_or_path in studies.names() or not path.is_dir())
+        return studies.path(name_or_path) if shipped else path / "study.toml"
 
     @classmethod
     def find(cls, name_or_path: str) -> Self:
         """A study by the name it ships under, or by the path of its file or folder."""
-        file = cls.file(name_or_path)
-        shipped = studies.names()
-        if file.parent.parent == studies.folder() and file.parent.name not in shipped:
+        file, shipped = cls.file(name_or_path), studies.names()
+        if not name_or_path or (file == studies.path(name_or_path) and name_or_path not in shipped):
             raise UsageError(catalog.unknown("study", name_or_path, shipped) + "; or give the path of a study.toml")
         return cls.from_toml(file)
 
@@ -131,7 +160,7 @@ class Study(Frozen):
         choices: Mapping[str, list[str]] = {
             field: list(getattr(self.axes, field)) or [base[field]]
             for field in ("dataset", "model", "strategy", "loss", "head")
-        } | {"corruption": self.axes.corruptions()}
+        } | {"corruption": self.axes.corruptions() or [base["corruption"]]}
         runs: dict[str, RunSpec] = {}
         for texts in itertools.product(*choices.values()):
             for seed in self.seeds:
@@ -139,3 +168,21 @@ class Study(Frozen):
                 run = RunSpec.checked(base | changed)
                 runs.setdefault(run.run_id, run)
         return list(runs.values())
+
+
+def refuse_overridden(study: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    """Refuse what somebody wrote into the base run and the study would not use.
+
+    Args:
+        study: the study's raw values.
+        base: the raw values that were written down for the base run.
+
+    Raises:
+        UsageError: an axis or the study's seeds say otherwise.
+    """
+    axes = study.get("axes", {})
+    for key in base:
+        if key in ("seed", "noise_seed"):
+            raise UsageError(f"base.{key} has no effect in a study: its seeds are in 'seeds'")
+        if isinstance(axes, Mapping) and axes.get(key):
+            raise UsageError(f"base.{key} has no effect: axes.{key} says {list(axes[key])}")

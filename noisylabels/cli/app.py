@@ -29,7 +29,7 @@ How much does a representation learner lose when its training labels are wrong?
 app = typer.Typer(
     name="noisylabels",
     help=EXAMPLES,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,26 +51,42 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
     _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks instead of one-line errors.")] = False,
 ) -> None:
     """Label-noise robustness studies."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line; every error is one line on stderr and an exit code, unless ``--debug`` asks for more."""
     try:
-        app()
-    except BrokenPipeError:
-        # The reader (head, less) has left; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = app(standalone_mode=False)
+    except SystemExit:
+        # Typer's only exit in this mode: the reader of stdout (head, less) has left. Nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        code = getattr(error, "exit_code", None)
-        name = "" if code else f"internal error, please report it (--debug shows where): {type(error).__name__}: "
-        sys.stderr.write(f"noisylabels: {name}{' '.join(str(error).split())}\n")
-        sys.exit(code or 1)
+        sentence, code = _complaint(error)
+        sys.stderr.write(f"noisylabels: {' '.join(sentence.split())}\n")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complaint(error: Exception) -> tuple[str, int]:
+    """An error in one sentence, and its exit code."""
+    if hasattr(error, "exit_code"):
+        usage = getattr(error, "format_message", None)  # Typer's own errors: options, arguments, commands
+        if usage is None:
+            return str(error), int(error.exit_code)
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "noisylabels"
+        return f"{usage()} ({where} --help tells more)", int(error.exit_code)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror, 1
+    return f"internal error, please report it (--debug shows where): {type(error).__name__}: {error}", 1

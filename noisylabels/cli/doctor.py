@@ -12,7 +12,7 @@ import typer
 
 from noisylabels.cli import options
 
-PACKAGES = ("noisylabels", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "cleanlab", "wandb", "pydantic")
+PACKAGES = ("noisylabels", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "cleanlab", "pydantic")
 
 
 def doctor(

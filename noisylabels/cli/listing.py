@@ -58,6 +58,6 @@ def _studies() -> list[dict[str, str]]:
 
     rows = []
     for name in studies.names():
-        question = tomllib.loads(studies.path(name).read_text()).get("question", "")
+        question = tomllib.loads(studies.path(name).read_text(encoding="utf-8")).get("question", "")
         rows.append({"name": name, "parameters": "", "summary": question})
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -11,9 +10,11 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from noisylabels.engines.local import Progress
 from noisylabels.spec import RunSpec
+from noisylabels.store import StudyFolder
 
 
 class SweepProgress:
@@ -22,11 +23,12 @@ class SweepProgress:
     Args:
         planned: runs in the study, done ones included.
         todo: those this sweep will do.
+        folder: where their results appear.
         quiet: show nothing.
     """
 
-    def __init__(self, planned: int, todo: Sequence[RunSpec], *, quiet: bool) -> None:
-        self.planned, self.todo, self.quiet = planned, len(todo), quiet
+    def __init__(self, planned: int, todo: Sequence[RunSpec], folder: StudyFolder, *, quiet: bool) -> None:
+        self.planned, self.todo, self.folder, self.quiet = planned, len(todo), folder, quiet
         self.ended = 0
         self.started = time.monotonic()
         self.console = Console(stderr=True)
@@ -44,14 +46,22 @@ class SweepProgress:
             self.live.stop()
 
     def update(self, progress: Progress) -> None:
-        """Redraw, or write a line for each run that ended."""
-        self.ended += len(progress.ended)
+        """Redraw; write a line for each run that ended, on a terminal only for those that did not end well."""
+        for spec in progress.ended:
+            self.ended += 1
+            how = self._how(spec)
+            if not self.quiet and (self.live is None or how != "ok"):
+                self.console.print(f"[{self.ended}/{self.todo}] {label(spec)}: {how}", markup=False, soft_wrap=True)
         if self.live:
             self.live.update(self._table(progress))
-        elif not self.quiet:
-            for spec in progress.ended:
-                sys.stderr.write(f"[{self.ended}/{self.todo}] {label(spec)} ended\n")
-                sys.stderr.flush()
+
+    def _how(self, spec: RunSpec) -> str:
+        run = self.folder.run(spec.run_id)
+        result = run.result() or run.failure()
+        if result is None or result.status == "ok":
+            return "ok" if result else "no result"
+        log = f" (see {run.path / 'log.txt'})" if result.status == "failed" else ""
+        return f"{result.status}: {result.reason}{log}"
 
     def _table(self, progress: Progress) -> Table:
         elapsed = time.monotonic() - self.started
@@ -61,7 +71,7 @@ class SweepProgress:
         for column in ("running", "epoch"):
             table.add_column(column)
         for spec, epochs in progress.running:
-            table.add_row(label(spec), f"{epochs}/{spec.train.epochs}")
+            table.add_row(Text(label(spec)), f"{epochs}/{spec.train.epochs}")
         left = "" if not self.ended else f", about {elapsed / self.ended * (self.todo - self.ended) / 60:.1f} min left"
         table.caption = f"{progress.waiting} waiting; {elapsed / 60:.1f} min{left}"
         return table

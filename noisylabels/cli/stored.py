@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from noisylabels.catalog import UsageError
 from noisylabels.records import read_records
 from noisylabels.result import RunResult
-from noisylabels.store import StudyFolder
+from noisylabels.store import StoreError, StudyFolder
 from noisylabels.study import Study
 
 
@@ -29,13 +28,16 @@ def stored_study(name: str, runs: Path) -> tuple[Study, StudyFolder]:
 
     Raises:
         UsageError: neither run here, nor shipped, nor a file.
+        StoreError: the stored study is broken, or another one's.
     """
     stored = runs / name / "study.json"
     if "/" not in name and stored.is_file():
         try:
             study = Study.model_validate_json(stored.read_bytes())
         except ValueError as error:
-            raise UsageError(f"{stored} is not a study ({str(error).splitlines()[0]})") from None
-    else:
-        study = Study.find(name)
+            raise StoreError(f"{stored} is not a study ({str(error).splitlines()[0]})") from None
+        if study.name != name:
+            raise StoreError(f"{stored} is the study {study.name!r}: rename the folder back, or give its old name")
+        return study, StudyFolder(stored.parent)
+    study = Study.find(name)
     return study, StudyFolder(runs / study.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +42,8 @@ def sweep(
 ) -> None:
     """Run a study: corrupt, train and measure every run that is not done yet, then write its report.
 
-    Options change the named study, or make a new one: sweep --dataset digits --head softmax,cam_softmax --rate 0,0.4
+    Options change the named study, or make a new one: sweep --dataset digits --head softmax,cam_softmax --rate 0,0.4.
+    A changed study gets a name of its own.
     """
     from noisylabels.cli import sweeping
     from noisylabels.engines.worker import Place
@@ -49,15 +52,14 @@ def sweep(
     axes = {"dataset": dataset, "corruption": corruption, "model": model, "head": head, "loss": loss}
     asked = _asked(study, {**axes, "strategy": strategy}, rate, seeds, name, setting)
     folder = sweeping.study_folder(asked, options.runs_folder(runs))
-    pending = sweeping.pending(asked, folder)
     if dry_run:
-        typer.echo(sweeping.dry_run(asked, folder, pending, workers, as_json=as_json))
+        typer.echo(sweeping.dry_run(asked, folder, workers, as_json=as_json))
         return
     place = Place(data=root, device=device, download=download)
-    with interruptible(f"noisylabels sweep {study or '...'}, with the same options, goes on from here"):
-        outcome = sweeping.run(asked, folder, pending, place, workers=workers, quiet=quiet)
+    with interruptible("the same command goes on from here"):
+        outcome = sweeping.run(asked, folder, place, workers=workers, quiet=quiet)
     typer.echo(json.dumps(outcome.to_json()) if as_json else outcome.text())
-    if outcome.failed:
+    if outcome.failures:
         raise typer.Exit(1)
 
 
@@ -69,23 +71,33 @@ def _asked(
     name: str | None,
     settings: list[str] | None,
 ) -> Study:
-    """The study named, changed by the options given; or the one that the options make."""
-    from noisylabels.study import Study
+    """The study named, changed by the options given; or the one that the options make.
+
+    A changed study takes a name of its own, so that runs and report of the one that ships stay as they are.
+    """
+    from noisylabels.study import Study, refuse_overridden
 
     given = {key: [t for text in texts for t in options.plugin_texts(text)] for key, texts in axes.items() if texts}
     if study is None and "dataset" not in given:
         raise UsageError("name a study (noisylabels list studies), or give at least --dataset")
-    values: dict[str, Any] = (
-        Study.find(study).model_dump(mode="json")
-        if study
-        else {"name": name or "sweep", "question": "", "base": {"dataset": given["dataset"][0]}, "axes": {}}
-    )
+    values = Study.find(study).model_dump(mode="json") if study else _fresh(given["dataset"][0], rate)
+    original = copy.deepcopy(values)
     values["axes"] |= given
     if rate is not None:
         values["axes"]["rate"] = options.numbers(rate, "--rate")
     if seeds is not None:
         values["seeds"] = list(range(seeds))
-    if study and name:
-        values["name"] = name
     values["base"] = options.apply_settings(values["base"], settings)
+    refuse_overridden(values, {setting.partition("=")[0].strip(): None for setting in settings or []})
+    if name or values != original:
+        values["name"] = name or f"{values['name']}-{_digest(values)}"
     return Study.checked(values)
+
+
+def _fresh(dataset: str, rate: str | None) -> dict[str, Any]:
+    axes = {"corruption": ["symmetric"], "rate": [0.0, 0.2, 0.4]} if rate is None else {"corruption": ["symmetric"]}
+    return {"name": "sweep", "question": "", "base": {"dataset": dataset}, "axes": axes}
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]

@@ -11,41 +11,53 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noisylabels.cli.progress import SweepProgress
+from noisylabels.cli.progress import SweepProgress, label
 from noisylabels.engines.local import cores, run_locally
 from noisylabels.engines.worker import Place
 from noisylabels.problem import check
 from noisylabels.report import ReportFiles, write_report
+from noisylabels.result import RunResult
 from noisylabels.spec import RunSpec
-from noisylabels.store import StudyFolder, write_atomically
+from noisylabels.store import StudyFolder, locked, write_atomically
 from noisylabels.study import Study
+from noisylabels.training.device import pick_device
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep came to. ``already`` runs were done before it began."""
+    """What a sweep came to.
+
+    Attributes:
+        results: of all planned runs that ended, broken ones included.
+        planned: how many there are to be; ``already`` of them were done before.
+    """
 
     study: Study
+    results: Sequence[RunResult]
     planned: int
     already: int
-    statuses: Counter[str]
     seconds: float
     report: ReportFiles
 
     @property
-    def failed(self) -> int:
+    def failures(self) -> list[RunResult]:
         """Runs without a result."""
-        return self.planned - sum(self.statuses[status] for status in ("ok", "diverged", "collapsed"))
+        return [result for result in self.results if result.status == "failed"]
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many runs ended how."""
+        return Counter(str(result.status) for result in self.results)
 
     def text(self) -> str:
         """For people."""
         counts = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+        new = self.planned - self.already
+        first = f"{self.study.name}: {new} of {self.planned} runs in {self.seconds:.0f} s ({counts})"
         if self.already == self.planned:
             first = f"{self.study.name}: all {self.planned} runs were done already ({counts})"
-        else:
-            new = self.planned - self.already
-            first = f"{self.study.name}: {new} of {self.planned} runs in {self.seconds:.0f} s ({counts})"
-        return f"{first}\nreport: {self.report.html}\n        {self.report.markdown}"
+        broken = [f"failed: {result.run_id}  {label(result.spec)}: {result.reason}" for result in self.failures]
+        return "\n".join([first, *broken, f"report: {self.report.html}", f"        {self.report.markdown}"])
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -54,6 +66,7 @@ class Outcome:
             "planned": self.planned,
             "already_done": self.already,
             "statuses": dict(self.statuses),
+            "failures": [{"run_id": result.run_id, "reason": result.reason} for result in self.failures],
             "seconds": round(self.seconds, 1),
             "report_html": str(self.report.html),
             "report_markdown": str(self.report.markdown),
@@ -65,31 +78,32 @@ def study_folder(study: Study, runs: Path) -> StudyFolder:
     return StudyFolder(runs / study.name)
 
 
-def pending(study: Study, folder: StudyFolder) -> list[RunSpec]:
+def pending(plan: Sequence[RunSpec], folder: StudyFolder) -> list[RunSpec]:
     """The planned runs that have no result yet, in the plan's order."""
-    return [spec for spec in study.plan() if folder.run(spec.run_id).result() is None]
+    return [spec for spec in plan if folder.run(spec.run_id).result() is None]
 
 
-def run(
-    study: Study, folder: StudyFolder, todo: Sequence[RunSpec], place: Place, *, workers: int | None, quiet: bool
-) -> Outcome:
-    """Check, run what is to do, write the report."""
+def run(study: Study, folder: StudyFolder, place: Place, *, workers: int | None, quiet: bool) -> Outcome:
+    """Check, run what is to do, write the report, all under the study's lock."""
     started = time.monotonic()
     plan = study.plan()
-    if todo:
-        check(todo, place.data, download=place.download)
-        with folder.locked(), SweepProgress(len(plan), todo, quiet=quiet) as progress:
-            write_atomically(folder.path / "study.json", study.model_dump_json(indent=1).encode())
+    with locked(folder.path):
+        todo = pending(plan, folder)
+        if todo:
+            pick_device(place.device)
+            check(todo, place.data, download=place.download)
+        write_atomically(folder.path / "study.json", study.model_dump_json(indent=1).encode())
+        with SweepProgress(len(plan), todo, folder, quiet=quiet) as progress:
             run_locally(todo, folder, place, workers=workers or cores(), observe=progress.update)
-    results = folder.known(plan)
-    files = write_report(study, results, folder.path)
-    statuses = Counter(str(result.status) for result in results)
-    return Outcome(study, len(plan), len(plan) - len(todo), statuses, time.monotonic() - started, files)
+        results = folder.known(plan)
+        files = write_report(study, results, folder.path)
+    return Outcome(study, results, len(plan), len(plan) - len(todo), time.monotonic() - started, files)
 
 
-def dry_run(study: Study, folder: StudyFolder, todo: Sequence[RunSpec], workers: int | None, *, as_json: bool) -> str:
+def dry_run(study: Study, folder: StudyFolder, workers: int | None, *, as_json: bool) -> str:
     """The plan, what of it is done, and how long the rest may take, judged by the runs that are done."""
     plan = study.plan()
+    todo = pending(plan, folder)
     seconds = [float(result.provenance["seconds"]) for result in folder.results(plan)]
     at_a_time = workers or cores()
     estimate = statistics.median(seconds) * len(todo) / at_a_time if seconds else None

@@ -11,6 +11,9 @@ import typer
 from noisylabels.cli import options
 from noisylabels.cli.interrupted import interruptible
 
+SINGLE_RUNS = "_train"
+"""Under the runs folder; no study can have this name."""
+
 if TYPE_CHECKING:
     from noisylabels.result import Epoch, RunResult
 
@@ -36,17 +39,16 @@ def train(
     """Train and measure one run; a run that is done already is only shown."""
     from noisylabels.engines.worker import Place, work
     from noisylabels.spec import RunSpec
-    from noisylabels.store import StudyFolder
+    from noisylabels.store import StudyFolder, locked
 
     root = options.data_folder(data)
     values = {"dataset": dataset, "corruption": corruption, "head": head, "model": model, "loss": loss}
     values |= {"strategy": strategy, "seed": seed, "noise_seed": seed if noise_seed is None else noise_seed}  # type: ignore[dict-item]
     spec = RunSpec.checked(options.apply_settings(values, setting))
-    study = StudyFolder(options.runs_folder(runs) / "train")
-    folder = study.run(spec.run_id)
+    folder = StudyFolder(options.runs_folder(runs) / SINGLE_RUNS).run(spec.run_id)
     if folder.result() is None:
         place = Place(root, device, threads, download)
-        with study.locked(), interruptible("noisylabels train begins this run anew"):
+        with locked(folder.path), interruptible("noisylabels train begins this run anew"):
             folder.begin(spec)
             work(folder, place, on_epoch=lambda epoch: None if quiet else _say(epoch, spec.train.epochs))
     result = folder.result()

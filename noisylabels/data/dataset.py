@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
@@ -128,12 +128,12 @@ class Dataset(ABC):
         held_out = smallest_draws(pool.labels, pool.ids, counts, seed=seed, purpose="split")
         return Splits(train=pool.take(~held_out), validation=pool.take(held_out), test=test)
 
-    def identity(self, root: Path | None = None) -> dict[str, Any]:
-        """What defines the images, JSON-able, for run ids: the kind and the parameters, but never a path.
+    def pinned(self) -> Self:
+        """This data set with its content named, for sources that are a place on a disk; itself for all others."""
+        return self
 
-        Args:
-            root: the data folder, for sources whose parameters name a place in it; ``None`` means ``data_root()``.
-        """
+    def identity(self) -> dict[str, Any]:
+        """What defines the images, JSON-able, for run ids: the kind and the parameters, but never a path."""
         return {"kind": self.kind, **parameters_of(self)}
 
 

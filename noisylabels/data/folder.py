@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisylabels.catalog import UsageError
+from noisylabels.catalog import UsageError, parameters_of
 from noisylabels.data.dataset import TEST_SEED, Dataset, data_root
 from noisylabels.data.decoding import UndecodableError, decode
 from noisylabels.data.errors import DataError, and_more
@@ -28,6 +28,9 @@ class Folder(Dataset):
 
     Attributes:
         root: the folder; a relative path starts at the data folder.
+        content: the first 16 hex digits of the SHA-256 over all relative names and file bytes. A run's spec always has
+            it, filled in when the spec is made: run ids hold it in place of the path, and a folder that has changed
+            since is refused.
         size: side of the square images, pixels.
         grey: one channel (luma) rather than RGB.
         test: share of each class kept for testing where the folder itself has no ``test/``; rounded as ``validation``
@@ -37,6 +40,7 @@ class Folder(Dataset):
     kind: ClassVar[str] = "folder"
 
     root: str
+    content: str = ""
     size: int = 32
     grey: bool = False
     test: float = 0.2
@@ -48,19 +52,24 @@ class Folder(Dataset):
         if not 0 < self.test < 1:
             raise UsageError(f"test must be in (0, 1); got {self.test}")
 
-    def identity(self, root: Path | None = None) -> dict[str, Any]:
-        """As ``Dataset.identity``, with the SHA-256 of the folder's content for its path: reads every byte, once.
+    def pinned(self) -> Self:
+        """With ``content`` filled in from the folder under ``data_root()``: reads every byte, once.
 
         Raises:
             MissingDataError, DataError: as ``read_tree``.
         """
-        content = read_tree(self._folder(root or data_root())).fingerprint()
-        parameters = super().identity(root)
+        return self if self.content else replace(self, content=_content(read_tree(self._folder(data_root()))))
+
+    def identity(self) -> dict[str, Any]:
+        """As ``Dataset.identity``, with the content in place of the path."""
+        parameters = {"kind": self.kind, **parameters_of(self.pinned())}
         del parameters["root"]
-        return {**parameters, "content_sha256": content}
+        return parameters
 
     def _load(self, root: Path, *, download: bool) -> tuple[ImageSet, ImageSet]:
         tree = read_tree(self._folder(root))
+        if self.content and self.content != (now := _content(tree)):
+            raise DataError(f"{tree.root} has changed: its content must be {self.content}; got {now}")
         everything = self._decode(tree)
         if tree.test is not None:
             is_test = np.arange(len(everything)) >= len(tree.train)
@@ -90,6 +99,10 @@ class Folder(Dataset):
         label_of = {name: label for label, name in enumerate(tree.class_names)}
         labels = np.array([label_of[file.class_name] for file in files], dtype=np.int64)
         return ImageSet(images, labels, np.arange(len(files)), tree.class_names)
+
+
+def _content(tree: ImageTree) -> str:
+    return tree.fingerprint()[:16]
 
 
 def _keys(files: tuple[ImageFile, ...]) -> NDArray[np.int64]:

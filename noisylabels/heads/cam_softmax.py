@@ -66,6 +66,12 @@ class CamSoftmaxHead(CosineHead):
         self.register_buffer("c", torch.tensor(START))
         self.register_buffer("fit", torch.tensor(1.0))
 
+    def get_extra_state(self) -> dict[str, float]:
+        return {"progress": self.progress}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        self.progress = state["progress"]
+
     def target_activation(self, cos_theta: Tensor) -> Tensor:
         return cam_activation(cos_theta, self.c.to(cos_theta.dtype))
 

@@ -6,14 +6,24 @@ from typing import Literal
 
 import torch
 
+from noisylabels.catalog import UsageError
+
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` is the first CUDA device if there is one, else the CPU; any other text is torch's own."""
+    """``auto`` is the first CUDA device if there is one, else the CPU; any other text is torch's own.
+
+    Raises:
+        UsageError: torch knows no such device, or it is not on this machine.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device must be auto, cpu, cuda or cuda:N of this machine; got {name!r} ({reason})") from None
 
 
 def pick_precision(wish: Precision, device: torch.device) -> torch.dtype:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from noisylabels.catalog import UsageError
 from noisylabels.losses import Loss
 from noisylabels.spec import TrainSpec
 from noisylabels.strategies import Strategy
@@ -50,12 +51,18 @@ def fit(
         on_epoch: sees the finished epoch's figures; may evaluate the model.
 
     Returns:
-        True if every loss stayed finite; False as soon as one did not (training stops in that epoch).
+        True if every loss and the final weights are finite; False otherwise (training stops after the epoch in which
+        a loss was not).
+
+    Raises:
+        UsageError: the training has a single step, whose learning rate would be 0.
     """
     order, draws = stream("order", seed), stream("augment", seed)
     batch = min(spec.batch_size, len(images))
     steps_an_epoch = len(images) // batch  # a ragged last batch would give its examples another weight
     total = spec.epochs * steps_an_epoch
+    if total < 2:
+        raise UsageError(f"a training needs at least 2 optimiser steps; got {total} ({len(images)} images)")
     optimizer = make_optimizer(model, spec)
     labels = given_labels.to(model.device)
     for epoch in range(1, spec.epochs + 1):
@@ -79,7 +86,7 @@ def fit(
         on_epoch(EpochFit(epoch, mean_loss, float(torch.stack(fitted).mean())))
         if not math.isfinite(mean_loss):
             return False
-    return True
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 def make_optimizer(model: Model, spec: TrainSpec) -> torch.optim.Optimizer:
@@ -101,6 +108,9 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, spec: TrainSpec, progres
 
 def learning_rate_factor(spec: TrainSpec, progress: float) -> float:
     """Share of the peak learning rate at ``progress`` in [0, 1): up linearly over ``warmup``, then down to 0.
+
+    Taken at the beginning of a step, so the first step of a warm-up is at rate 0, as in torch's OneCycleLR with a large
+    ``div_factor``: it fills the optimiser's momentum and the batch norms, and moves no weight.
 
     >>> [round(learning_rate_factor(TrainSpec(warmup=0.25), x), 2) for x in (0.0, 0.125, 0.25, 0.625, 1.0)]
     [0.0, 0.5, 1.0, 0.5, 0.0]

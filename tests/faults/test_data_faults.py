@@ -312,10 +312,10 @@ def test_no_folder(tmp_path: Path) -> None:
 
 def test_a_folder_is_sought_under_the_data_root(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOISYLABELS_DATA", str(pets.parent))
-    assert Folder(root="pets").identity() == Folder(root=str(pets)).identity()
+    assert Folder(root="pets").pinned().identity() == Folder(root=str(pets)).pinned().identity()
     monkeypatch.delenv("NOISYLABELS_DATA")
     with pytest.raises(MissingDataError, match="no image folder at data/pets "):
-        Folder(root="pets").identity()
+        Folder(root="pets").pinned()
 
 
 def test_empty_folders(tmp_path: Path) -> None:
@@ -370,9 +370,9 @@ def test_symlinks_that_leave_are_refused(pets: Path, tmp_path: Path, is_class: b
     write_images(tmp_path / "secret")
     link = pets / "owl" if is_class else pets / "cat" / "9.png"
     link.symlink_to(tmp_path / "secret" if is_class else tmp_path / "secret" / "0.png")
-    for use in (folder(pets).prepare, folder(pets).identity):
+    for use in (lambda: folder(pets).prepare(pets), folder(pets).pinned):
         with pytest.raises(DataError) as error:
-            use(pets)
+            use()
         assert message(error) == f"symlinks must stay inside '{pets}'; '{link}' leaves it"
 
 
@@ -389,7 +389,7 @@ def test_symlinks_that_stay_and_hidden_files_are_fine(pets: Path) -> None:
 def test_a_pipe_does_not_hang(pets: Path) -> None:
     os.mkfifo(pets / "cat" / "9.png")
     with pytest.raises(DataError, match=r"images must be regular files; '.*/cat/9\.png' is not"):
-        folder(pets).identity(pets)
+        folder(pets).pinned()
 
 
 HOSTILE = [

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from corruptions import Symmetric
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
-from noisylabels.store import RunFolder, StoreError, StudyFolder, StudyLockedError, write_atomically
+from noisylabels.store import LockedError, RunFolder, StoreError, StudyFolder, locked, write_atomically
 
 SPEC = RunSpec(dataset="digits")
 EPOCH = Epoch(
@@ -25,32 +30,52 @@ def folder(tmp_path: Path) -> RunFolder:
     return run
 
 
-@pytest.mark.parametrize("call", ["fsync", "fdopen", "open", "close"])
-@pytest.mark.parametrize("nth", [1, 2])
+CALLS = {"write": (io.BufferedWriter, 1), "open": (os, 1), "fsync": (os, 2), "replace": (Path, 1), "close": (os, 1)}
+"""Where each call that ``write_atomically`` makes lives, and how many of it there are at least."""
+
+
+@pytest.mark.parametrize(("call", "nth"), [(call, n + 1) for call, (_, times) in CALLS.items() for n in range(times)])
 def test_a_failing_system_call_leaves_old_or_new(
     call: str, nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fail the n-th call of each kind; whatever happens the file is whole and nothing temporary stays behind."""
     target = tmp_path / "result.json"
     target.write_bytes(b"old")
-    real, count = getattr(os, call), 0
+    count = 0
 
-    def failing(*arguments: object, **named: object) -> object:
-        nonlocal count
-        count += 1
-        if count == nth:
-            raise OSError(28, "No space left on device")
-        return real(*arguments, **named)
+    def failing(real: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object, **named: object) -> object:
+            nonlocal count
+            count += 1
+            if count == nth:
+                raise OSError(28, "No space left on device")
+            return real(*arguments, **named)
+
+        return called
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, call, failing)
-        try:
+        if call == "write":
+            patch.setattr("noisylabels.store.open", lambda *a, **k: FullDisk(a[0]), raising=False)
+            count = nth
+        else:
+            home = CALLS[call][0]
+            patch.setattr(home, call, failing(getattr(home, call)))
+        with pytest.raises(OSError, match="No space left"):
             write_atomically(target, b"new")
-            succeeded = True
-        except OSError:
-            succeeded = False
-    assert target.read_bytes() in ((b"new",) if succeeded else (b"old", b"new"))
+    assert count >= nth
+    assert target.read_bytes() in (b"old", b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+class FullDisk(io.FileIO):
+    """A file that takes the first byte and no more."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "wb")
+
+    def write(self, content: object) -> int:
+        super().write(bytes(content)[:1])  # type: ignore[call-overload]
+        raise OSError(28, "No space left on device")
 
 
 def test_a_torn_last_event_is_dropped(folder: RunFolder) -> None:
@@ -101,9 +126,29 @@ def test_another_runs_spec_is_refused(folder: RunFolder) -> None:
 def test_a_locked_study_names_its_owner_and_frees_itself(tmp_path: Path) -> None:
     study = StudyFolder(tmp_path / "s")
     assert not study.is_locked()
-    with study.locked():
+    with locked(study.path):
         assert study.is_locked()
-        with pytest.raises(StudyLockedError, match=f"process {os.getpid()} on"), StudyFolder(study.path).locked():
+        with pytest.raises(LockedError, match=f"process {os.getpid()} on"), locked(study.path):
             pass
         assert study.is_locked()
     assert not study.is_locked()
+
+
+def test_a_broken_line_among_the_events_is_passed_over(folder: RunFolder) -> None:
+    folder.append(EPOCH)
+    with (folder.path / "events.jsonl").open("ab") as file:
+        file.write(b'{"epoch": 2, "train\n')
+    folder.append(EPOCH)
+    assert folder.events() == [EPOCH, EPOCH]
+
+
+def test_labels_are_kept_with_their_checksum(folder: RunFolder) -> None:
+    ids = np.array([10, 20, 30, 40])
+    labels = Symmetric(rate=0.5).apply([0, 1, 2, 0], 3, seed=1, example_ids=ids)
+    folder.keep_labels(labels, ids)
+    content = (folder.path / "noise.npz").read_bytes()
+    assert (folder.path / "noise.npz.sha256").read_text().strip() == hashlib.sha256(content).hexdigest()
+    with np.load(folder.path / "noise.npz", allow_pickle=False) as stored:
+        assert stored["ids"].tolist() == ids.tolist()
+        assert (stored["true"] != stored["given"]).sum() == 2
+        assert stored["given"].tolist() == labels.given.tolist()

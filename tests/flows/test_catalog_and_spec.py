@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import studies
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
+from noisylabels.data import DataError
 from noisylabels.spec import TABLES, RunSpec
 from noisylabels.study import Study
 
@@ -50,7 +54,7 @@ def test_table_keys_are_the_kinds_and_every_plugin_says_what_it_is(field: str) -
     for name, plugin in TABLES[field].items():
         assert plugin.kind == name
         assert plugin.__doc__
-        assert plugin.__doc__.strip().splitlines()[0].endswith((".", "untouched.", "!")) or ":" in plugin.__doc__
+        assert len(plugin.__doc__.strip().splitlines()[0]) > 20
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,7 @@ class TestRunSpec:
 
 class TestStudy:
     def study(self, **axes: object) -> Study:
+        axes = {"corruption": ["symmetric"]} | axes
         return Study.checked({"name": "s", "base": {"dataset": "digits"}, "axes": axes, "seeds": 2})
 
     def test_plan_crosses_axes_and_shares_clean_runs(self) -> None:
@@ -152,6 +157,16 @@ class TestStudy:
             "a = ": "is not TOML",
             'seeds = 2\n[base]\ndataset = "digit"': "unknown dataset 'digit'; did you mean 'digits'?",
             '[base]\ndataset = "digits"\n[axes]\nrate = [1.5]': "rate must be in [0, 1]; got 1.5",
+            '[base]\ndataset = "digits"\n[axes]\nrate = [0.5]': "axes.rate is crossed with the kinds",
+            '[base]\ndataset = "digits"\n[axes]\ncorruption = ["symmetric"]': "'symmetric' needs a rate",
+            '[base]\ndataset = "digits"\n[axes]\nhead = ["archface"]': "unknown head 'archface'; did you mean",
+            '[base]\ndataset = "digits"\nhead = "arcface"\n[axes]\nhead = ["softmax"]': "base.head has no effect",
+            '[base]\ndataset = "digits"\nseed = 3': "base.seed has no effect in a study",
+            'seeds = []\n[base]\ndataset = "digits"': "seeds: ",
+            'seeds = 0\n[base]\ndataset = "digits"': "seeds: ",
+            'seeds = -1\n[base]\ndataset = "digits"': "seeds: ",
+            'seeds = [1, 1]\n[base]\ndataset = "digits"': "seeds must be different and at least 0; got [1, 1]",
+            '[base]\ndataset = "digits"\n[base.train]\nlearning_rate = inf': "base.train.learning_rate: must be",
             '[base]\ndataset = "digits"\n[axis]\nrate = [0.5]': "unknown key 'axis'; did you mean 'axes'?",
             'primary = "acuracy"\n[base]\ndataset = "digits"': "unknown metric 'acuracy'; did you mean 'accuracy'?",
             "": "base: Field required",
@@ -162,10 +177,27 @@ class TestStudy:
             assert sentence in str(caught.value)
             assert str(file) in str(caught.value)
 
+    def test_without_axes_the_base_run_is_the_study(self) -> None:
+        base = {"dataset": "digits", "corruption": "identity_merge:rate=0.3"}
+        (only,) = Study.checked({"name": "s", "base": base}).plan()
+        assert only.short("corruption") == "identity_merge:rate=0.3"
+
+    def test_a_shipped_name_means_the_shipped_study_wherever_one_stands(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "quickstart").mkdir()
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own" / "study.toml").write_text('[base]\ndataset = "digits"\n')
+        monkeypatch.chdir(tmp_path)
+        assert Study.find("quickstart").question.startswith("On 1,797")
+        assert Study.find("own").name == "own"
+        with pytest.raises(UsageError, match="unknown study ''"):
+            Study.find("")
+
     def test_bom_and_crlf_are_read(self, tmp_path: Path) -> None:
         file = tmp_path / "study.toml"
         file.write_bytes(b'\xef\xbb\xbf[base]\r\ndataset = "digits"\r\n')
-        assert Study.from_toml(file).name == tmp_path.name.replace("study", "study")
+        assert Study.from_toml(file).name == tmp_path.name
 
     def test_unknown_study_names_the_nearest(self) -> None:
         with pytest.raises(UsageError, match="unknown study 'quikstart'; did you mean 'quickstart'"):
@@ -177,3 +209,39 @@ class TestStudy:
         assert study.question
         assert study.plan()
         assert Study.model_validate_json(study.model_dump_json()).plan() == study.plan()
+
+
+class TestFolderIdentity:
+    """A folder's runs are known by its content, never by its place."""
+
+    def folder(self, path: Path, level: int) -> Path:
+        for name in ("cat", "dog"):
+            (path / name).mkdir(parents=True)
+            for i in range(4):
+                Image.fromarray(np.full((8, 8), level + 20 * i, np.uint8)).save(path / name / f"{i}.png")
+        return path
+
+    def spec(self, path: Path) -> RunSpec:
+        return RunSpec(dataset=f'folder:root="{path}"')
+
+    def test_the_same_content_elsewhere_is_the_same_run(self, tmp_path: Path) -> None:
+        one, other = (self.spec(self.folder(tmp_path / name, 0)) for name in ("one", "other"))
+        assert one.run_id == other.run_id
+        assert self.spec(self.folder(tmp_path / "third", 9)).run_id != one.run_id
+
+    def test_an_edited_image_is_another_run_and_the_old_spec_refuses_it(self, tmp_path: Path) -> None:
+        path = self.folder(tmp_path / "pets", 0)
+        before = self.spec(path)
+        Image.fromarray(np.full((8, 8), 255, np.uint8)).save(path / "cat" / "0.png")
+        assert self.spec(path).run_id != before.run_id
+        with pytest.raises(DataError, match="has changed: its content must be"):
+            before.plugin("dataset").prepare(tmp_path)
+
+    def test_a_stored_spec_needs_no_images_to_be_read(self, tmp_path: Path) -> None:
+        path = self.folder(tmp_path / "pets", 0)
+        spec = self.spec(path)
+        study = Study.checked({"name": "s", "base": spec.model_dump(), "axes": {"head": ["softmax", "cosface"]}})
+        stored, planned = study.model_dump_json(), [run.run_id for run in study.plan()]
+        shutil.rmtree(path)
+        assert RunSpec.model_validate_json(spec.model_dump_json()).run_id == spec.run_id
+        assert [run.run_id for run in Study.model_validate_json(stored).plan()] == planned

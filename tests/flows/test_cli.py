@@ -65,6 +65,15 @@ TRAIN = ("train", "--dataset", DIGITS, "--model", "small_cnn:width=4", "--set", 
         (("train", "--dataset", "digits:per_class=5000"), 2, "per_class"),
         (("train", "--dataset", "digits", "--set", "train.epochs"), 2, "--set takes key=value"),
         (("train", "--dataset", "digits", "--set", "train.epoch=3"), 2, "unknown key 'train.epoch'; did you mean"),
+        (("train", "--dataset", "digits", "--set", "train.learning_rate=Infinity"), 2, "must be a finite number"),
+        (("train", "--dataset", "digits", "--head", "cosface:scale=Infinity"), 2, "scale must be above 0; got inf"),
+        (("train", "--dataset", "digits", "--device", "abacus"), 2, "device must be auto, cpu, cuda or cuda:N"),
+        (("sweep", "--dataset", "digits", "--device", "abacus"), 2, "device must be auto, cpu, cuda or cuda:N"),
+        (("sweep", "quickstart", "--set", "head=softmax"), 2, "base.head has no effect: axes.head says"),
+        (("sweep", "quickstart", "--set", "seed=3"), 2, "base.seed has no effect in a study"),
+        (("sweep", "quickstart", "--rate", ""), 2, "'symmetric' needs a rate"),
+        (("train", "--datset", "digits"), 2, "No such option: --datset"),
+        (("trian",), 2, "No such command 'trian'"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_its_code(cli: Cli, arguments: tuple[str, ...], code: int, sentence: str) -> None:
@@ -91,17 +100,51 @@ def test_an_unreadable_image_is_named(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_broken_record_is_code_5(cli: Cli, tmp_path: Path) -> None:
     assert cli(*TRAIN, "-q")[0] == 0
-    (record,) = (tmp_path / "runs" / "train" / "runs").glob("*/result.json")
+    (record,) = (tmp_path / "runs" / "_train" / "runs").glob("*/result.json")
     record.write_text("{")
     code, _, err = cli(*TRAIN, "-q")
     assert code == 5
     assert "is not a result" in err
 
 
-def test_wrong_option_is_code_2_with_a_hint(cli: Cli) -> None:
-    code, _, err = cli("train", "--datset", "digits")
-    assert code == 2
-    assert "--dataset" in err
+def test_a_folder_that_cannot_be_written_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = cli("corrupt", "--dataset", DIGITS, "--corruption", "symmetric:rate=0.2", "--out", "file")
+    assert code == 1
+    assert err == "noisylabels: File exists: file\n"
+
+
+def test_a_renamed_study_folder_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "old").mkdir(parents=True)
+    study = {"name": "new", "base": {"dataset": "digits"}}
+    (tmp_path / "runs" / "old" / "study.json").write_text(json.dumps(study))
+    code, _, err = cli("report", "old")
+    assert code == 5
+    assert "is the study 'new': rename the folder back" in err
+
+
+def test_a_changed_study_takes_a_name_of_its_own(cli: Cli) -> None:
+    names = {
+        json.loads(cli("sweep", *options, "--dry-run", "--json")[1])["study"]
+        for options in (
+            ("quickstart",),
+            ("quickstart", "--seeds", "2"),
+            ("quickstart", "--set", "train.epochs=3"),
+            ("--dataset", "digits"),
+            ("--dataset", "digits", "--head", "cosface"),
+            ("--dataset", "digits", "--name", "mine"),
+        )
+    }
+    assert len(names) == 6
+    assert {"quickstart", "mine"} < names
+
+
+def test_a_reader_that_leaves_is_no_failure() -> None:
+    program = f"{sys.executable} -c 'from noisylabels.cli import main; main()' list metrics"
+    command = f"{program} | head -c 0; exit ${{PIPESTATUS[0]}}"
+    answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0
+    assert "Traceback" not in answer.stderr
 
 
 def test_train_answers_for_people_and_for_programs(cli: Cli) -> None:

@@ -52,7 +52,12 @@ def test_every_plugin_in_a_room_is_in_its_table(room: object, base: type, field:
     found = set()
     for module in pkgutil.iter_modules(room.__path__):  # type: ignore[attr-defined]
         for value in vars(importlib.import_module(f"{room.__name__}.{module.name}")).values():  # type: ignore[attr-defined]
-            if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
+            if (
+                inspect.isclass(value)
+                and issubclass(value, base)
+                and not inspect.isabstract(value)
+                and value.__name__[0] != "_"
+            ):
                 found.add(value)
     assert found == set(TABLES[field].values())
 

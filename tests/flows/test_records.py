@@ -15,7 +15,7 @@ from noisylabels.spec import RunSpec
 from noisylabels.store import StoreError, StudyFolder
 from noisylabels.study import Study
 
-STUDY = '[base]\ndataset = "digits"\n[axes]\nrate = [0.0, 0.2]\n'
+STUDY = '[base]\ndataset = "digits"\n[axes]\ncorruption = ["symmetric"]\nrate = [0.0, 0.2]\n'
 
 
 def result_of(spec: RunSpec) -> RunResult:

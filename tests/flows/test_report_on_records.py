@@ -239,7 +239,9 @@ def test_every_run_without_a_number_is_named(report, results):
 
 
 def test_a_complete_study_says_so(results):
-    complete = report_data(study_with(axes={"head": ["softmax"], "rate": [0.0, 0.2, 0.4]}), results)
+    complete = report_data(
+        study_with(axes={"head": ["softmax"], "corruption": ["symmetric"], "rate": [0.0, 0.2, 0.4]}), results
+    )
     runs = next(section for section in complete.sections if section.anchor == "runs")
     assert runs.paragraphs[0] == "All 12 planned runs finished."
     assert "19 results" in runs.paragraphs[1]  # the rest of the records, 31 - 12: counted, not read
@@ -293,7 +295,14 @@ def test_compactness_is_never_without_separability(report):
 
 
 def test_data_sets_and_corruptions_are_never_pooled(results):
-    both = study_with(axes={"head": ["softmax"], "dataset": ["digits", "digits:validation=0.1"], "rate": [0.0, 0.4]})
+    both = study_with(
+        axes={
+            "head": ["softmax"],
+            "corruption": ["symmetric"],
+            "dataset": ["digits", "digits:validation=0.1"],
+            "rate": [0.0, 0.4],
+        }
+    )
     other = []
     for result in results:
         spec = RunSpec.checked(result.spec.model_dump() | {"dataset": "digits:validation=0.1"})
@@ -417,13 +426,13 @@ def test_failed_writing_leaves_the_old_report(results, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="disk full"):
-        write_report(study_with(axes={"rate": [0.0]}), results, tmp_path)
+        write_report(study_with(axes={"corruption": ["clean"]}), results, tmp_path)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.md", "old")]
 
 
 def test_plotting_leaves_no_settings_behind(results, tmp_path):
     before = dict(matplotlib.rcParams)
-    write_report(study_with(axes={"rate": [0.0]}), results, tmp_path)
+    write_report(study_with(axes={"corruption": ["clean"]}), results, tmp_path)
     assert dict(matplotlib.rcParams) == before
 
 
@@ -540,10 +549,13 @@ def test_partial_studies_say_so_and_print_no_nonsense(part, said, results, tmp_p
 @pytest.mark.parametrize(
     ("axes", "said"),
     [
-        ({"rate": [0.0]}, "The study asks for no noise, so nothing can have been lost to it."),
-        ({"rate": [0.4]}, "The study asks for no clean runs, so there is nothing to measure a loss against."),
-        ({"rate": [0.0, 0.4]}, "softmax lost +28.50 points [+25.45, +31.55], n = 4."),
+        ({"corruption": ["clean"]}, "The study asks for no noise, so nothing can have been lost to it."),
+        (
+            {"corruption": ["symmetric"], "rate": [0.4]},
+            "The study asks for no clean runs, so there is nothing to measure a loss against.",
+        ),
+        ({"corruption": ["symmetric"], "rate": [0.0, 0.4]}, "softmax lost +28.50 points [+25.45, +31.55], n = 4."),
     ],
 )
 def test_studies_of_one_method_and_few_rates(axes, said, results):
-    assert said in sentences(report_data(study_with(axes=axes), results), "clean" if axes["rate"] == [0] else "symm")
+    assert said in sentences(report_data(study_with(axes=axes), results), axes["corruption"][0][:4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from corruptions import CORRUPTIONS
 from noisylabels.catalog import UsageError
+from noisylabels.data import ImageSet
 from noisylabels.metrics import METRICS
 from noisylabels.problem import Problem, carrying_class, check, pose
 from noisylabels.result import RunResult
@@ -78,22 +80,41 @@ def test_a_run_without_validation_split_has_no_noisy_selection_and_says_why() ->
 
 
 def test_a_seed_changes_the_run() -> None:
-    assert outcome(run(spec_of(seed=0))) != outcome(run(spec_of(seed=1)))
+    assert run(spec_of(seed=0)).history != run(spec_of(seed=1)).history
+    assert run(spec_of(seed=0)).history == run(spec_of(seed=0, corruption="symmetric:rate=0")).history
 
 
 def test_training_never_sees_true_labels() -> None:
     """Other truths under the same given labels: the same weights, hence the same predictions and history."""
     spec = spec_of(corruption="symmetric:rate=0.4")
     problem = pose(spec, HERE)
-    lie = np.roll(problem.noisy_train.true, 7)
-    lied_to = dataclasses.replace(
-        problem,
-        noisy_train=dataclasses.replace(problem.noisy_train, true=lie),
-    )
-    honest, deceived = run(spec, problem), run(spec, lied_to)
-    assert [e.model_dump() for e in honest.history] == [e.model_dump() for e in deceived.history]
+    honest, deceived = run(spec, problem), run(spec, lied_to(problem))
+    assert honest.history == deceived.history
     assert honest.value("accuracy") == deceived.value("accuracy")
     assert honest.value("memorisation") != deceived.value("memorisation")
+
+
+def lied_to(problem: Problem) -> Problem:
+    """The same given labels, other truths: wherever training could find a true label, it finds a false one."""
+    lie = np.roll(problem.noisy_train.true, 7)
+    train = problem.splits.train
+    false = ImageSet(train.images, lie, train.ids, train.class_names)
+    return dataclasses.replace(
+        problem,
+        noisy_train=dataclasses.replace(problem.noisy_train, true=lie),
+        splits=dataclasses.replace(problem.splits, train=false),
+    )
+
+
+@pytest.mark.parametrize("leak", [lambda p: p.noisy_train.true, lambda p: p.splits.train.labels])
+def test_a_trainer_that_peeks_would_be_caught(leak: Callable[[Problem], np.ndarray]) -> None:
+    spec = spec_of(corruption="symmetric:rate=0.4")
+    problem = pose(spec, HERE)
+    peeking = [
+        run(spec, dataclasses.replace(p, noisy_train=dataclasses.replace(p.noisy_train, given=leak(p)))).history
+        for p in (problem, lied_to(problem))
+    ]
+    assert peeking[0] != peeking[1]
 
 
 def test_test_labels_are_never_corrupted() -> None:
@@ -124,6 +145,8 @@ def test_every_kind_of_noise_can_be_posed() -> None:
 def test_what_the_data_cannot_bear_is_refused_before_training() -> None:
     with pytest.raises(UsageError, match=r"identity_merge can absorb at most 0\.50 .* got rate=0\.9"):
         check([spec_of(corruption="identity_merge:rate=0.9")], HERE)
+    with pytest.raises(UsageError, match=r"crop_padding must be below the image side 8; got 9"):
+        check([spec_of(train={**QUICK, "crop_padding": 9})], HERE)
     with pytest.raises(UsageError, match=r"cifar100_superclass"):
         check([spec_of(corruption="asymmetric:rate=0.4,map=cifar100_superclass")], HERE)
 
@@ -134,6 +157,17 @@ def test_divergence_is_an_outcome() -> None:
     assert result.measurements == ()
     assert result.history[-1].train_loss is None
     assert RunResult.model_validate_json(result.model_dump_json()) == result
+
+
+def test_a_last_step_that_blows_up_is_divergence_not_collapse() -> None:
+    """Two steps: the loss of the second is finite, its update is not."""
+    spec = spec_of(train={**QUICK, "epochs": 1, "batch_size": 160, "learning_rate": 3e38, "warmup": 0.0})
+    assert run(spec).status == "diverged"
+
+
+def test_a_single_step_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least 2 optimiser steps; got 1"):
+        run(spec_of(train={**QUICK, "epochs": 1, "batch_size": 320}))
 
 
 def test_collapse_is_an_outcome() -> None:

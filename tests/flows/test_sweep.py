@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from noisylabels.cli import main
 from noisylabels.engines.local import Progress, run_locally
 from noisylabels.engines.worker import Place
 from noisylabels.problem import pose
@@ -23,7 +25,6 @@ from noisylabels.store import StudyFolder
 COMMAND = [sys.executable, "-c", "from noisylabels.cli import main; main()"]
 STUDY = """
 question = "Does the smallest sweep there is come to an end?"
-seeds = 2
 [base]
 dataset = "digits:per_class=30,test_per_class=20"
 model = "small_cnn:width=4"
@@ -34,14 +35,12 @@ learning_rate = 0.1
 augment = "none"
 [axes]
 head = ["softmax", "cam_softmax"]
+corruption = ["symmetric"]
 rate = [0.0, 0.4]
 """
-RUNS = 8
+RUNS = 4
 
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    return write_study(tmp_path, epochs=2)
+Cli = Callable[..., tuple[int, str, str]]
 
 
 def write_study(folder: Path, epochs: int) -> Path:
@@ -51,10 +50,17 @@ def write_study(folder: Path, epochs: int) -> Path:
     return file
 
 
-def noisylabels(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=200, check=False, **options
-    )
+@pytest.fixture
+def noisylabels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line in this process, which shares one server of worker processes: exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), *capsys.readouterr()
+
+    return call
 
 
 def stored(runs: Path) -> dict[str, str]:
@@ -67,42 +73,48 @@ def stored(runs: Path) -> dict[str, str]:
     return found
 
 
-def test_a_sweep_runs_reports_and_is_done_once(study: Path, tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    first = noisylabels("sweep", study, "--runs", runs, "--json")
-    assert first.returncode == 0, first.stderr
-    answer = json.loads(first.stdout)
+def test_a_sweep_runs_reports_and_is_done_once(noisylabels: Cli, tmp_path: Path) -> None:
+    study, runs = write_study(tmp_path, epochs=2), tmp_path / "runs"
+    code, out, err = noisylabels("sweep", study, "--runs", runs, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
     assert sum(answer["statuses"].values()) == RUNS
-    assert "failed" not in answer["statuses"]
+    assert answer["failures"] == []
     assert answer["already_done"] == 0
     assert "cam_softmax" in Path(answer["report_markdown"]).read_text()
     assert "<html" in Path(answer["report_html"]).read_text()[:400]
-    assert len([line for line in first.stderr.splitlines() if line.endswith("ended")]) == RUNS
+    assert len([line for line in err.splitlines() if line.startswith("[")]) == RUNS
     before = {file: file.stat().st_mtime_ns for file in runs.glob("tiny/runs/*/*")}
-    second = noisylabels("sweep", study, "--runs", runs)
-    assert second.returncode == 0
-    assert f"all {RUNS} runs were done already" in second.stdout
+    code, out, _ = noisylabels("sweep", study, "--runs", runs)
+    assert code == 0
+    assert f"all {RUNS} runs were done already" in out
     assert {file: file.stat().st_mtime_ns for file in runs.glob("tiny/runs/*/*")} == before
-    status = noisylabels("status", "tiny", "--runs", runs)
-    assert status.stdout.splitlines()[-1].startswith(f"tiny: {RUNS} runs, ")
-    assert status.stdout.endswith("; not running\n")
+    code, out, _ = noisylabels("status", "tiny", "--runs", runs)
+    assert out.splitlines()[-1].startswith(f"tiny: {RUNS} runs, ")
+    assert out.endswith("; not running\n")
 
 
-def test_ctrl_c_says_how_to_go_on_and_going_on_gives_what_an_undisturbed_sweep_gives(tmp_path: Path) -> None:
-    study = write_study(tmp_path, epochs=40)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_says_so_and_going_on_gives_what_an_undisturbed_one_gives(
+    number: signal.Signals, noisylabels: Cli, tmp_path: Path
+) -> None:
+    study = write_study(tmp_path, epochs=60)
     runs = tmp_path / "runs"
     interrupted = subprocess.Popen(
         [*COMMAND, "sweep", str(study), "--runs", str(runs), "--workers", "2"],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     wait_for(lambda: list(runs.glob("tiny/runs/*/events.jsonl")))
-    os.killpg(interrupted.pid, signal.SIGINT)
+    processes = children_of(interrupted.pid)
+    os.killpg(interrupted.pid, number) if number == signal.SIGINT else os.kill(interrupted.pid, number)
     _, complaint = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
-    assert "interrupted; what is finished is kept: noisylabels sweep" in complaint
+    assert "interrupted; what is finished is kept: the same command goes on from here" in complaint
     assert "Traceback" not in complaint
-    wait_for(lambda: not pids_of(str(study)))
-    assert noisylabels("sweep", study, "--runs", runs).returncode == 0
+    wait_for(lambda: not any(alive(pid) for pid in processes))
+    if number == signal.SIGTERM:
+        return  # what follows is the same
+    assert noisylabels("sweep", study, "--runs", runs)[0] == 0
     resumed = stored(runs)
     assert len(resumed) == RUNS
     spec = RunSpec.model_validate(json.loads(next(iter(resumed.values())))["spec"])
@@ -127,7 +139,7 @@ def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
 def test_a_killed_worker_costs_its_run_only_and_the_run_is_done_next_time(tmp_path: Path) -> None:
     specs = [
         RunSpec.checked({"dataset": "digits:per_class=30,test_per_class=20", "model": "small_cnn:width=4", "seed": seed,
-                         "train": {"epochs": 3, "augment": "none"}})
+                         "train": {"epochs": 150, "augment": "none"}})
         for seed in range(3)
     ]  # fmt: skip
     folder = StudyFolder(tmp_path)
@@ -150,14 +162,17 @@ def test_a_killed_worker_costs_its_run_only_and_the_run_is_done_next_time(tmp_pa
     assert folder.failures(specs) == []
 
 
-def test_a_run_that_breaks_is_named_and_the_sweep_says_so(tmp_path: Path) -> None:
-    study = write_study(tmp_path, epochs=2)
-    refused = noisylabels("sweep", study, "--runs", tmp_path / "runs", "--set", "train.crop_padding=9",
-                          "--set", "train.augment=crop", "--rate", "0", "--seeds", 1)  # fmt: skip
-    assert refused.returncode == 1
-    assert "2 failed" in refused.stdout
-    status = noisylabels("status", "tiny", "--runs", tmp_path / "runs")
-    assert "crop_padding must be below the image side 8; got 9" in status.stdout
+def test_a_run_that_breaks_is_named_and_the_sweep_says_so(noisylabels: Cli, tmp_path: Path) -> None:
+    """One step an epoch, one epoch: a training that cannot be, found only when it begins."""
+    study, runs = write_study(tmp_path, epochs=1), tmp_path / "runs"
+    options = ("--runs", runs, "--name", "tiny", "--set", "train.batch_size=9999", "--rate", "0")
+    code, out, err = noisylabels("sweep", study, *options)
+    assert code == 1
+    assert "2 failed" in out
+    reason = "a training needs at least 2 optimiser steps; got 1"
+    assert out.count(reason) == err.count(reason) == 2
+    assert "log.txt" in err
+    assert reason in noisylabels("status", "tiny", "--runs", runs)[1]
 
 
 def wait_for(condition: object, seconds: float = 60) -> None:
@@ -188,15 +203,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def pids_of(text: str) -> list[int]:
-    """Processes whose command line names this text."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if text in file.read_bytes().decode(errors="replace"):
-                found.append(int(file.parent.name))
-        except OSError:
-            continue
-    return [pid for pid in found if pid != os.getpid()]

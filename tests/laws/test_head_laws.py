@@ -138,10 +138,13 @@ def test_head_state_survives_a_state_dict(text: str) -> None:
     trained, fresh = moved(make(text)), make(text)
     fresh.load_state_dict(trained.state_dict())
     assert fresh.state() == trained.state()
+    for head in (trained, fresh):
+        head.advance(0.6, torch.zeros(B))
+    assert fresh.state() == trained.state()  # it goes on where the other stood
 
 
-class MutatesLogits(CosineHead):
-    """As the public cam-softmax code: the target is written into the caller's tensor."""
+class MutatesItsArgument(CosineHead):
+    """As the public cam-softmax code does with its logits: the caller's tensor is written to."""
 
     def training_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         embeddings.mul_(1.5)
@@ -195,7 +198,7 @@ class MovesWhenAsked(CosineHead):
 
 
 TWINS: dict[type[CosineHead], Callable[[Head], None]] = {
-    MutatesLogits: law_arguments_kept,
+    MutatesItsArgument: law_arguments_kept,
     MarginOnOthers: law_others_untouched,
     MarginOnTheWrongSide: law_margin_never_helps,
     UnclampedCam: law_finite_at_the_poles,
