@@ -12,8 +12,9 @@ PIP    := PIP_CONSTRAINT=constraints/cpu.txt $(BIN)/python -m pip --disable-pip-
 demo: install
 	$(BIN)/noisylabels sweep quickstart
 
+# One thread a process: on a busy machine two threads that wait for one another are many times slower than one.
 test: install-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: install-test
 	$(BIN)/ruff check .

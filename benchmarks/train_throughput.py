@@ -1,6 +1,6 @@
 """Training throughput beside a conventional loop: the same net, one thread each, in one run, in turn.
 
-    python -m benchmarks.train_throughput [--dataset cifar10:per_class=400] [--model small_cnn] [--rounds 5]
+    python -m benchmarks.train_throughput [--dataset cifar10:per_class=400] [--rounds 5] [MODEL ...]
 
 Three loops over the same training images, a round of each before the next round of any, so that a busy machine is
 busy for all of them:
@@ -10,7 +10,8 @@ busy for all of them:
                   a DataLoader in the same process, contiguous float32
     bare          ours' forward, backward and optimiser step over one fixed batch: the most any loader could reach
 
-Prints images a second (median over rounds) and the ratios; ratios are taken round by round, then the median.
+Prints images a second (median over rounds) and the ratios; ratios are taken round by round, then the median. The
+smaller the net, the more the loop around it matters: the default models go from one that trains in seconds to ResNet-8.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
@@ -39,6 +41,7 @@ from noisylabels.training.fit import fit, make_optimizer
 from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
 
+MODELS_TO_TIME = ["small_cnn:width=8", "small_cnn:width=16", "small_cnn", "resnet8"]
 CPU = torch.device("cpu")
 SPEC = TrainSpec(epochs=1, batch_size=128, learning_rate=0.05, crop_padding=2, precision="auto")
 
@@ -134,6 +137,15 @@ def bare(text: str, images: ImageSet) -> Callable[[], int]:
     return epoch
 
 
+def measure(loops: dict[str, Callable[[], int]], rounds: int) -> dict[str, NDArray[np.float64]]:
+    """Images a second of each loop in each round, after a round that warms up."""
+    rates: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(rounds + 1):
+        for name, epoch in loops.items():
+            rates[name].append(images_a_second(epoch))
+    return {name: np.array(values[1:]) for name, values in rates.items()}
+
+
 def images_a_second(epoch: Callable[[], int]) -> float:
     """Of one round."""
     started = time.perf_counter()
@@ -145,22 +157,22 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", default="cifar10:per_class=400")
-    parser.add_argument("--model", default="small_cnn")
+    parser.add_argument(
+        "models", nargs="*", default=["small_cnn:width=8", "small_cnn:width=16", "small_cnn", "resnet8"]
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     images = catalog.build(DATASETS, options.dataset, what="dataset").prepare(Path(data_root())).train
-    loops = {loop.__name__: loop(options.model, images) for loop in (ours, conventional, bare)}
-    rates: dict[str, list[float]] = {name: [] for name in loops}
-    for _ in range(options.rounds + 1):
-        for name, epoch in loops.items():
-            rates[name].append(images_a_second(epoch))
-    measured = {name: np.array(values[1:]) for name, values in rates.items()}  # the first round warms up
-    print(f"{options.model} on {options.dataset}, {len(images.labels)} images, one thread, {options.rounds} rounds")
-    for name, values in measured.items():
-        print(f"{name:14}{statistics.median(values):9.0f} images/s   [{values.min():.0f}, {values.max():.0f}]")
-    print(f"ours / conventional {statistics.median(measured['ours'] / measured['conventional']):6.2f}")
-    print(f"ours / bare         {statistics.median(measured['ours'] / measured['bare']):6.2f}")
+    print(f"{options.dataset}, {len(images.labels)} images, one thread, median of {options.rounds} rounds, images/s")
+    print(f"{'model':20}{'ours':>8}{'conventional':>14}{'bare':>8}{'ours/conventional':>20}{'ours/bare':>12}")
+    for model in options.models:
+        rates = measure({loop.__name__: loop(model, images) for loop in (ours, conventional, bare)}, options.rounds)
+        speeds = [statistics.median(rates[name]) for name in ("ours", "conventional", "bare")]
+        ratios = [statistics.median(rates["ours"] / rates[name]) for name in ("conventional", "bare")]
+        print(
+            f"{model:20}{speeds[0]:8.0f}{speeds[1]:14.0f}{speeds[2]:8.0f}{ratios[0]:20.2f}{ratios[1]:12.2f}", flush=True
+        )
 
 
 if __name__ == "__main__":

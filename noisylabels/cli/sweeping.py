@@ -15,7 +15,6 @@ from noisylabels.cli.progress import SweepProgress, label
 from noisylabels.engines.local import cores, run_locally
 from noisylabels.engines.worker import Place
 from noisylabels.problem import check
-from noisylabels.report import ReportFiles, write_report
 from noisylabels.result import RunResult
 from noisylabels.spec import RunSpec
 from noisylabels.store import StudyFolder, locked, write_atomically
@@ -37,7 +36,17 @@ class Outcome:
     planned: int
     already: int
     seconds: float
-    report: ReportFiles
+    folder: Path
+
+    @property
+    def report_html(self) -> Path:
+        """Where ``write_report`` put the page."""
+        return self.folder / "report.html"
+
+    @property
+    def report_markdown(self) -> Path:
+        """Where ``write_report`` put the text."""
+        return self.folder / "report.md"
 
     @property
     def failures(self) -> list[RunResult]:
@@ -57,7 +66,7 @@ class Outcome:
         if self.already == self.planned:
             first = f"{self.study.name}: all {self.planned} runs were done already ({counts})"
         broken = [f"failed: {result.run_id}  {label(result.spec)}: {result.reason}" for result in self.failures]
-        return "\n".join([first, *broken, f"report: {self.report.html}", f"        {self.report.markdown}"])
+        return "\n".join([first, *broken, f"report: {self.report_html}", f"        {self.report_markdown}"])
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -68,8 +77,8 @@ class Outcome:
             "statuses": dict(self.statuses),
             "failures": [{"run_id": result.run_id, "reason": result.reason} for result in self.failures],
             "seconds": round(self.seconds, 1),
-            "report_html": str(self.report.html),
-            "report_markdown": str(self.report.markdown),
+            "report_html": str(self.report_html),
+            "report_markdown": str(self.report_markdown),
         }
 
 
@@ -92,12 +101,27 @@ def run(study: Study, folder: StudyFolder, place: Place, *, workers: int | None,
         if todo:
             pick_device(place.device)
             check(todo, place.data, download=place.download)
-        write_atomically(folder.path / "study.json", study.model_dump_json(indent=1).encode())
+        asked = study.model_dump_json(indent=1).encode()
+        current = not todo and _report_is_current(folder, plan, asked)
+        write_atomically(folder.path / "study.json", asked)
         with SweepProgress(len(plan), todo, folder, quiet=quiet) as progress:
             run_locally(todo, folder, place, workers=workers or cores(), observe=progress.update)
         results = folder.known(plan)
-        files = write_report(study, results, folder.path)
-    return Outcome(study, results, len(plan), len(plan) - len(todo), time.monotonic() - started, files)
+        if not current:
+            from noisylabels.report import write_report  # half of this command's start-up time, often not needed
+
+            write_report(study, results, folder.path)
+    return Outcome(study, results, len(plan), len(plan) - len(todo), time.monotonic() - started, folder.path)
+
+
+def _report_is_current(folder: StudyFolder, plan: Sequence[RunSpec], asked: bytes) -> bool:
+    """Whether the report there is was written for this very study, after its last result: drawing it takes seconds."""
+    reports = [folder.path / name for name in ("report.html", "report.md")]
+    stored = folder.path / "study.json"
+    if not (stored.exists() and all(file.exists() for file in reports)) or stored.read_bytes() != asked:
+        return False
+    written = min(file.stat().st_mtime_ns for file in reports)
+    return all((folder.run(spec.run_id).path / "result.json").stat().st_mtime_ns < written for spec in plan)
 
 
 def dry_run(study: Study, folder: StudyFolder, workers: int | None, *, as_json: bool) -> str:

@@ -13,9 +13,9 @@ def value_entry(cell: Cell | None, shown: Quantity, interval: Interval | None) -
     if cell is None:
         return Entry("not planned")
     left_out = cell.left_out()
-    absent = (f"left out: {left_out}",) if left_out else ()
+    absent = (f"(left out: {left_out})",) if left_out else ()
     if interval is None:
-        return Entry("undefined" if cell.finished else "no run", absent)
+        return Entry("undefined" if cell.finished else "none", absent)
     return Entry(shown.value(interval.mean), (f"{shown.ends(interval)} n = {interval.n}", *absent))
 
 

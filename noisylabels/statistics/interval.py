@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 ROUNDING = 1e-12
 """Spread below this share of the largest value is floating-point noise: equal accuracies, subtracted, differ by it."""
@@ -79,5 +79,5 @@ def t_interval(values: Iterable[float], level: float = 0.95) -> Interval:
     spread = float(v.std(ddof=1)) if v.size > 1 else 0.0
     if spread <= ROUNDING * np.abs(v).max():
         return Interval(mean, None, None, v.size, level, "t")
-    half = float(stats.t.ppf((1 + level) / 2, v.size - 1)) * spread / math.sqrt(v.size)
+    half = float(stdtrit(v.size - 1, (1 + level) / 2)) * spread / math.sqrt(v.size)
     return Interval(mean, mean - half, mean + half, v.size, level, "t")
