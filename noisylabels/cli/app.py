@@ -16,10 +16,10 @@ How much does a representation learner lose when its training labels are wrong?
 
 [bold]Examples[/bold]
 
-  noisylabels sweep quickstart                         a study by name: plan, run, resume, report
-  noisylabels sweep --dataset cifar10:per_class=500 --corruption symmetric --rate 0,0.2,0.4 --head softmax,cam_softmax
-  noisylabels train --dataset digits --corruption symmetric:rate=0.4 --head cam_softmax
-  noisylabels corrupt --dataset digits --corruption identity_merge:rate=0.2 --out merged
+  noisylabels sweep quickstart            a study: plan, run, resume, report
+  noisylabels sweep --dataset digits --rate 0,0.4 --head softmax,cam_softmax
+  noisylabels train --dataset digits --corruption symmetric:rate=0.4
+  noisylabels corrupt --dataset digits --corruption symmetric:rate=0.2 --out x
   noisylabels list heads
 
 [bold]Exit codes[/bold]  0 done, 1 some runs failed, 2 usage or bad study, 3 missing data or extra,
@@ -89,4 +89,4 @@ def _complaint(error: Exception) -> tuple[str, int]:
         return f"{usage()} ({where} --help tells more)", int(error.exit_code)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror, 1
-    return f"internal error, please report it (--debug shows where): {type(error).__name__}: {error}", 1
+    return f"internal error, please report it (noisylabels --debug ... shows where): {type(error).__name__}: {error}", 1

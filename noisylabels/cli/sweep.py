@@ -29,7 +29,7 @@ def sweep(
     loss: PluginList = None,
     strategy: PluginList = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = None,
-    name: Annotated[str | None, typer.Option(help="The study's name, when no study is named.")] = None,
+    name: Annotated[str | None, typer.Option(help="The study's name, and its folder's.")] = None,
     setting: options.Setting = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: one a core.")] = None,
     device: options.Device = "auto",

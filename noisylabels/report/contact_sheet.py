@@ -24,7 +24,7 @@ def contact_sheet(images: ImageSet, labels: CorruptedLabels, *, rows: int = 6) -
     """
     wrong = _spread(labels, COLUMNS * rows)
     lines = max(1, -(-len(wrong) // COLUMNS))
-    figure = Figure(figsize=(COLUMNS * 1.1, lines * 1.35 + 0.5), dpi=110, facecolor="white")
+    figure = Figure(figsize=(COLUMNS * 1.05, lines * 1.4 + 0.4), dpi=110, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     record = labels.record
     figure.suptitle(
@@ -38,7 +38,7 @@ def contact_sheet(images: ImageSet, labels: CorruptedLabels, *, rows: int = 6) -
         pixels = np.moveaxis(images.images[row], 0, -1)
         axes.imshow(pixels.squeeze(), cmap="gray" if pixels.shape[-1] == 1 else None, vmin=0, vmax=255)
         names = (images.class_names[label] for label in (labels.true[row], labels.given[row]))
-        axes.set_title(" > ".join(_short(name) for name in names), fontsize=6.5, parse_math=False)
+        axes.set_title("\n> ".join(_short(name) for name in names), fontsize=7, parse_math=False)
         axes.set_axis_off()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
@@ -54,5 +54,5 @@ def _spread(labels: CorruptedLabels, count: int) -> list[int]:
     return sorted(in_turn[:count], key=lambda row: (labels.true[row], row))
 
 
-def _short(name: str, length: int = 12) -> str:
+def _short(name: str, length: int = 14) -> str:
     return name if len(name) <= length else name[: length - 1] + "…"
