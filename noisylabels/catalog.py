@@ -16,9 +16,10 @@ import json
 import re
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class UsageError(ValueError):
@@ -134,6 +135,8 @@ def build(table: Mapping[str, type[P]], text: str, *, what: str) -> P:
 
 def build_from(plugin_class: type[P], parameters: Mapping[str, Any], *, context: str) -> P:
     """Build one class from raw parameters; ``context`` is what the user wrote, for messages."""
+    from pydantic import TypeAdapter, ValidationError  # not at the top: --help needs none of it
+
     fields = _parameter_types(plugin_class)
     problems, values = [], {}
     for key, raw in parameters.items():
