@@ -179,3 +179,21 @@ def test_collapse_is_an_outcome() -> None:
 
 def test_a_working_run_is_not_called_collapsed() -> None:
     assert run(spec_of(head="normalised_softmax", train={**QUICK, "epochs": 4})).status == "ok"
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.1), ("adamw", 0.01)])
+def test_every_optimiser_and_schedule_learns(optimizer: str, rate: float, schedule: str) -> None:
+    train = {**QUICK, "epochs": 8, "optimizer": optimizer, "learning_rate": rate, "schedule": schedule}
+    history = run(spec_of(train=train)).history
+    assert history[-1].train_loss < 0.5 * history[0].train_loss
+    assert history[-1].test_accuracy > 0.6
+
+
+def test_bfloat16_computes_nearly_the_same() -> None:
+    """On any processor: emulated where it has no such instructions."""
+    runs = [run(spec_of(train={**QUICK, "epochs": 1, "precision": precision})) for precision in ("float32", "bfloat16")]
+    losses = [result.history[0].train_loss for result in runs]
+    assert runs[1].provenance["precision"] == "bfloat16"
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
