@@ -102,8 +102,8 @@ class CamSoftmax(HeadSpec):
     schedule:
 
     - ``ramp``: linearly down to ``c_stop_deg`` over the first ``ramp_share`` of training, whatever happens. At cos = 1
-      no margin is left (f(1) = 1), so "every embedding in one direction" costs only log K; pushed below what the fit
-      allows, training falls into that collapse.
+      no margin is left (f(1) = 1), so "every embedding in one direction" costs only log K; pushed far below what the
+      fit allows, training falls into that collapse (at once to 30 degrees: it does, on the digits).
     - ``repo``: 1e-4 radians a step from 90 to 45 degrees, the released code's literal values.
     - ``adaptive`` (our own rule; the paper's is not public): down at the ramp's pace while a running value of the
       batch's median loss is below ``threshold * log K``, up again at the same pace otherwise. In the collapse *every*
