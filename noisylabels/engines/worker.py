@@ -27,8 +27,8 @@ class Place:
     Attributes:
         data: the data folder.
         device: ``auto``, ``cpu``, ``cuda``, ...
-        threads: of one run. One is the default: small nets gain nothing from a second, and on a shared machine two
-            threads that wait for one another made the same net twenty times slower.
+        threads: of one run. One is the default: small nets gain little from a second, and on a busy machine two threads
+            that wait for one another can be many times slower than one.
         download: whether missing public data sets may be fetched.
     """
 

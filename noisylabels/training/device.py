@@ -30,7 +30,7 @@ def pick_precision(wish: Precision, device: torch.device) -> torch.dtype:
     """The type that convolutions and products are computed in.
 
     ``auto`` takes bfloat16 only where the processor has instructions for it: emulated, it is an order of magnitude
-    *slower* (an AVX2 core trained our small net at 470 images a second in float32 and at 42 in bfloat16). The choice
+    *slower* (an AVX2 core trained a ResNet-8 at 470 images a second in float32 and at 42 in bfloat16). The choice
     looks at the processor, never at a clock, so the same machine always computes the same bits.
     """
     if wish == "auto":
