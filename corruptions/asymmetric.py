@@ -7,13 +7,13 @@ from operator import index
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corruptions.class_maps import CLASS_MAPS, Pairs
-from corruptions.confusion import Cells, Confusion
-from corruptions.corruption import Corruption
+from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws
+from corruptions.examples import Examples
 from corruptions.quota import exact, quota, smallest_per_group
+from corruptions.sparse_confusion import Cells, SparseConfusion
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Asymmetric(Corruption):
     """
 
     kind: ClassVar[str] = "asymmetric"
+    rate_of: ClassVar[str] = "examples of each source class"
     map: str | tuple[tuple[int, int], ...] = ()
     matrix: tuple[tuple[int, int, float], ...] = ()
 
@@ -62,7 +63,7 @@ class Asymmetric(Corruption):
         else:
             object.__setattr__(self, "map", _checked_pairs(self.map))
         object.__setattr__(self, "matrix", tuple((index(i), index(j), float(p)) for i, j, p in self.matrix))
-        Confusion.from_cells(self.matrix)
+        SparseConfusion.from_cells(self.matrix)
 
     @classmethod
     def from_matrix(cls, matrix: Any, rate: float) -> Self:
@@ -78,7 +79,7 @@ class Asymmetric(Corruption):
         """
         return cls(rate=rate, matrix=_cells_of(matrix))
 
-    def confusion(self, num_classes: int) -> Confusion:
+    def confusion(self, num_classes: int) -> SparseConfusion:
         """M for K classes.
 
         Raises:
@@ -88,15 +89,14 @@ class Asymmetric(Corruption):
         if not cells:
             pairs = CLASS_MAPS[self.map](num_classes) if isinstance(self.map, str) else self.map
             cells = tuple((source, target, 1.0) for source, target in pairs)
-        confusion = Confusion.from_cells(cells)
+        confusion = SparseConfusion.from_cells(cells)
         confusion.check_fits(num_classes)
         return confusion
 
-    def _given(
-        self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        confusion = self.confusion(num_classes)
-        source = confusion.source_of(true, num_classes)
+    def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
+        true, ids = examples.true, examples.ids
+        confusion = self.confusion(examples.num_classes)
+        source = confusion.source_of(true, examples.num_classes)
         members = np.flatnonzero(source >= 0)
         sizes = np.bincount(source[members], minlength=len(confusion.sources)).tolist()
         rate = exact(self.rate)
@@ -105,11 +105,12 @@ class Asymmetric(Corruption):
         chosen = members[smallest_per_group(draws, source[members], np.array(quotas, dtype=np.int64))]
         given = true.copy()
         given[chosen] = confusion.draw(source[chosen], example_draws(seed, "asymmetric/target", ids[chosen]))
-        return given, {
+        details = {
             "num_source_classes": len(sizes),
             "num_source_examples": len(members),
             "source_realised_rate": len(chosen) / max(len(members), 1),
         }
+        return Decision(given, details, num_asked=len(chosen))
 
 
 def _checked_pairs(pairs: Pairs) -> Pairs:

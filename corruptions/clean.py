@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from corruptions.corruption import Corruption
+from corruptions.corruption import Corruption, Decision
+from corruptions.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,5 @@ class Clean(Corruption):
         if self.rate != 0:
             raise ValueError(f"rate of clean must be 0; got {self.rate}")
 
-    def _given(
-        self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        return true.copy(), {}
+    def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
+        return Decision(examples.true.copy(), num_asked=0)

@@ -1,112 +1,166 @@
-"""A sparse row-stochastic matrix of confusions, and labels drawn from its rows."""
+"""Class-dependent noise at an overall rate: a matrix says who is mistaken for whom, the rate how many in all."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterable
+import operator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from corruptions.quota import exact
+from corruptions.asymmetric import Asymmetric
+from corruptions.checks import checked_labels
+from corruptions.corruption import Corruption, Decision
+from corruptions.draws import example_draws
+from corruptions.examples import Examples
+from corruptions.look_alike import look_alikes
+from corruptions.quota import quota, rank_in_group, smallest
+from corruptions.sparse_confusion import SparseConfusion
 
-Cells = tuple[tuple[int, int, float], ...]
-"""(true class, given class, probability), the non-zero cells of a row-stochastic matrix."""
-
-ROW_SUM_TOLERANCE = 1e-6
-"""Room for probabilities printed with six digits."""
-
-_RESOLUTION_BITS = 40
+_RESOLUTION = 1 << 40
+"""Unit of the thresholds of a ``SparseConfusion``."""
 
 
-@dataclass(frozen=True, eq=False)
-class Confusion:
-    """Row-stochastic M over class ids; memory grows with its non-zero cells, never with K x K.
+@dataclass(frozen=True)
+class Confusion(Corruption):
+    """Exactly ``n = floor(rate * N + 1/2)`` wrong labels over *all* examples, dealt out by a row-stochastic matrix M.
 
-    Rows that are absent or have no mass off the diagonal are the identity's: those classes are never confused. The
-    others are the *sources*, numbered 0 to S - 1 by class id.
+    Class i with n_i examples gets its part of the n in proportion to ``n_i w_i``, ``w_i = 1 - M_ii``: its own rate is
+    ``t w_i``, to within one example, with the same t for every class until a class is used up. Its targets are drawn
+    with probability ``M_ij / w_i``. (``asymmetric`` takes the rate per source class: there t is the rate.)
+
+    One order of all examples, independent of the rate, decides: the example with the r-th smallest draw of its class
+    (from 0) has the key ``(2 r + 1) / (2 n_i w_i)``; the n smallest keys are wrong, ties by draw.
 
     Attributes:
-        sources: class id of each source, ascending, int64, shape (S,).
-        leaving: ``1 - M_ii`` of each source, exact, in [0, 1], S numbers.
-        targets: off-diagonal class ids, source after source, int64, shape (E,).
-        thresholds: ``source * 2^40 + 2^40 * P(given <= target | leaves)``, non-decreasing int64, shape (E,). Whole
-            numbers, so that drawing is bit-identical everywhere; probabilities are resolved to 2^-40.
+        rate: share of all examples with a wrong label, in [0, 1]; at most the share of examples in classes with
+            ``w_i > 0``.
+        matrix: the non-zero cells (true class, given class, probability) of M; rows that are absent are untouched.
+            ``from_matrix`` takes an array, ``estimated`` counts somebody's mistakes.
+        neighbours: instead of a matrix: each class is mistaken for its that many look-alikes in the basis, equally
+            often, for all of them where there are fewer (``M_ij = 1 / k``, see ``look_alikes``). Needs features.
+
+    Record details: ``num_source_classes``, ``num_source_examples``; with neighbours ``num_classes_without_look_alike``.
+
+    Raises:
+        ValueError: not exactly one of matrix and neighbours, cells that are not row-stochastic; in ``apply``, a class
+            id outside [0, K), no features for neighbours, or more than can be had.
+
+    Reference: transition matrices as in Patrini et al., CVPR 2017; from observed confusions as in Northcutt et al.,
+    Confident learning, JAIR 2021; the exact dealing out is our own.
+
+    >>> noise = Confusion(rate=0.25, matrix=((0, 0, 0.5), (0, 1, 0.5), (1, 2, 1.0)))
+    >>> noise = noise.apply([0, 0, 0, 0, 1, 1, 2, 2], 3, seed=7)
+    >>> noise.record.num_flipped, noise.record.flipped_by_class
+    (2, (1, 1, 0))
     """
 
-    sources: NDArray[np.int64]
-    leaving: tuple[Fraction, ...]
-    targets: NDArray[np.int64]
-    thresholds: NDArray[np.int64]
+    kind: ClassVar[str] = "confusion"
+    matrix: tuple[tuple[int, int, float], ...] = ()
+    neighbours: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.neighbours, bool) or operator.index(self.neighbours) < 0:
+            raise ValueError(f"neighbours must be a whole number of at least 1; got {self.neighbours}")
+        if bool(len(self.matrix)) == bool(self.neighbours):
+            got = "both" if self.neighbours else "neither"
+            raise ValueError(f"confusion needs a matrix or a number of neighbours; got {got}")
+        cells = tuple((operator.index(i), operator.index(j), float(p)) for i, j, p in self.matrix)
+        object.__setattr__(self, "matrix", cells)
+        SparseConfusion.from_cells(cells)
 
     @classmethod
-    def from_cells(cls, cells: Iterable[tuple[int, int, float]]) -> Self:
-        """M from its cells in any order; zeros may be listed.
+    def from_matrix(cls, matrix: Any, rate: float) -> Self:
+        """M from a dense (K, K) array, a sparse matrix (anything with ``tocoo()``), or a sequence of (i, j, p) triples.
 
         Raises:
-            ValueError: a probability outside [0, 1], a negative class id, a cell given twice, or a row that
-                does not sum to one within 1e-6; the row is named.
+            ValueError: not square, or as for the class.
+
+        >>> Confusion.from_matrix(np.array([[0.7, 0.3], [0.0, 1.0]]), rate=0.1).matrix
+        ((0, 0, 0.7), (0, 1, 0.3), (1, 1, 1.0))
         """
-        rows = _rows(cells)
-        off_diagonal = {i: {j: p for j, p in sorted(row.items()) if j != i and p > 0} for i, row in rows.items()}
-        sources = sorted(i for i, row in off_diagonal.items() if row)
-        thresholds = [
-            (number << _RESOLUTION_BITS) + upto
-            for number, i in enumerate(sources)
-            for upto in _cumulative(list(off_diagonal[i].values()))
-        ]
-        return cls(
-            sources=np.array(sources, dtype=np.int64),
-            leaving=tuple(1 - exact(rows[i].get(i, 0.0)) for i in sources),
-            targets=np.array([j for i in sources for j in off_diagonal[i]], dtype=np.int64),
-            thresholds=np.array(thresholds, dtype=np.int64),
-        )
+        return cls(rate=rate, matrix=Asymmetric.from_matrix(matrix, 0.0).matrix)
 
-    def check_fits(self, num_classes: int) -> None:
-        """Raises ValueError where a class id is not in [0, K)."""
-        outside = [c for ids in (self.sources, self.targets) for c in ids.tolist() if c >= num_classes]
-        if outside:
-            raise ValueError(f"classes of the confusion must be in [0, {num_classes}); got {outside[0]}")
-
-    def source_of(self, true: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
-        """Source number of each example's true class, -1 where the class is never confused, shape (N,)."""
-        number = np.full(num_classes, -1, dtype=np.int64)
-        number[self.sources] = np.arange(len(self.sources))
-        return number[true]
-
-    def draw(self, sources: NDArray[np.int64], words: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Inverse-CDF draw of the given class of examples that leave their own: class ids, shape (n,).
+    @classmethod
+    def estimated(cls, true_labels: ArrayLike, predicted_labels: ArrayLike, num_classes: int, rate: float) -> Self:
+        """M from the mistakes of a model or of people: ``M_ij`` is the share of class i that was taken for j.
 
         Args:
-            sources: source number of each, shape (n,).
-            words: one uniform 64-bit word each, shape (n,); its upper 40 bits are used.
+            true_labels: integers in [0, K), shape (N,).
+            predicted_labels: likewise; several judgements of one example are several entries.
+            num_classes: K.
+            rate: that of the corruption, which need not be theirs.
+
+        Raises:
+            ValueError: labels are not as above or not as many, or nothing was mistaken.
+
+        >>> Confusion.estimated([0, 0, 0, 0, 1], [0, 0, 1, 0, 1], 2, rate=0.1).matrix
+        ((0, 0, 0.75), (0, 1, 0.25), (1, 1, 1.0))
         """
-        position = (sources << _RESOLUTION_BITS) + (words >> 64 - _RESOLUTION_BITS).astype(np.int64)
-        return self.targets[np.searchsorted(self.thresholds, position, side="right")]
+        true, predicted = checked_labels(true_labels, num_classes), checked_labels(predicted_labels, num_classes)
+        if len(true) != len(predicted):
+            raise ValueError(f"there must be one prediction per true label; got {len(predicted)} for {len(true)}")
+        if (true == predicted).all():
+            raise ValueError(f"a confusion needs mistakes to be estimated from; got none among {len(true)}")
+        keys, counts = np.unique(true * num_classes + predicted, return_counts=True)
+        rows, columns = np.divmod(keys, num_classes)
+        shares = counts / np.bincount(true, minlength=num_classes)[rows]
+        return cls(rate=rate, matrix=tuple(zip(rows.tolist(), columns.tolist(), shares.tolist(), strict=True)))
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({"features"}) if self.neighbours else frozenset()
+
+    def confusion(self, basis: Examples) -> SparseConfusion:
+        """M for the classes of the basis.
+
+        Raises:
+            ValueError: a class id outside [0, K), or no features for neighbours.
+        """
+        if self.neighbours:
+            return _equally_often(look_alikes(basis, self.neighbours))
+        confusion = SparseConfusion.from_cells(self.matrix)
+        confusion.check_fits(basis.num_classes)
+        return confusion
+
+    def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
+        confusion = self.confusion(basis)
+        source = confusion.source_of(examples.true, examples.num_classes)
+        leaves = np.array([share > 0 for share in confusion.leaving] + [False])  # the last is that of source -1
+        members = np.flatnonzero(leaves[source])
+        num_asked = quota(self.rate, len(examples))
+        draws = example_draws(seed, "confusion/which", examples.ids[members])
+        first = _first(draws, source[members], confusion.leaving, min(num_asked, len(members)))
+        chosen = members[first]
+        given = examples.true.copy()
+        given[chosen] = confusion.draw(source[chosen], example_draws(seed, "confusion/target", examples.ids[chosen]))
+        details = {"num_source_classes": len(confusion.sources), "num_source_examples": len(members)}
+        if self.neighbours:
+            details["num_classes_without_look_alike"] = examples.num_classes - len(confusion.sources)
+        return Decision(given, details, num_asked=num_asked)
 
 
-def _rows(cells: Iterable[tuple[int, int, float]]) -> dict[int, dict[int, float]]:
-    rows: dict[int, dict[int, float]] = {}
-    for i, j, p in cells:
-        if i < 0 or j < 0:
-            raise ValueError(f"class ids must not be negative; got cell ({i}, {j})")
-        if not 0 <= p <= 1:
-            raise ValueError(f"probabilities must be in [0, 1]; got {p} at ({i}, {j})")
-        row = rows.setdefault(i, {})
-        if j in row:
-            raise ValueError(f"a cell must be given once; got ({i}, {j}) twice")
-        row[j] = p
-    for i, row in rows.items():
-        if abs(math.fsum(row.values()) - 1) > ROW_SUM_TOLERANCE:
-            raise ValueError(f"rows must sum to 1; row {i} sums to {math.fsum(row.values()):.6g}")
-    return rows
+def _first(
+    draws: NDArray[np.uint64], source: NDArray[np.int64], leaving: tuple[Fraction, ...], count: int
+) -> NDArray[np.int64]:
+    """Rows of the ``count`` smallest keys ``(2 r + 1) / (2 n_i w_i)``, ties by draw, ascending."""
+    if count == 0:
+        return np.empty(0, dtype=np.int64)
+    sizes = np.bincount(source, minlength=len(leaving)).tolist()
+    spacing = np.array([float(2 * size * share) for size, share in zip(sizes, leaving, strict=True)])
+    keys = (2 * rank_in_group(draws, source) + 1) / spacing[source]  # both correctly rounded: alike everywhere
+    last = np.partition(keys, count - 1)[count - 1]
+    below, tied = np.flatnonzero(keys < last), np.flatnonzero(keys == last)
+    return np.sort(np.concatenate([below, tied[smallest(draws[tied], count - len(below))]]))
 
 
-def _cumulative(masses: list[float]) -> list[int]:
-    """The masses' running share of their total, in units of 2^-40; the last is exactly 2^40."""
-    running = list(itertools.accumulate(masses))
-    return [round(mass / running[-1] * 2**_RESOLUTION_BITS) for mass in running]
+def _equally_often(neighbours: NDArray[np.int64]) -> SparseConfusion:
+    """M with ``M_ij = 1 / k`` over the k look-alikes of class i, built without a loop over 100,000 identities."""
+    found = neighbours >= 0
+    sources = np.flatnonzero(found[:, 0])
+    found, neighbours = found[sources], neighbours[sources]
+    upto = np.cumsum(found, axis=1) / np.maximum(found.sum(axis=1, keepdims=True), 1)
+    thresholds = np.arange(len(sources))[:, None] * _RESOLUTION + np.rint(upto * _RESOLUTION).astype(np.int64)
+    return SparseConfusion(sources, (Fraction(1),) * len(sources), neighbours[found], thresholds[found])

@@ -3,78 +3,65 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from corruptions.checks import checked_ids, checked_labels
+from corruptions.corrupted import CorruptedLabels
+from corruptions.examples import Examples
 from corruptions.record import NoiseRecord
+
+if TYPE_CHECKING:
+    from corruptions.composition import Composition
 
 
 @dataclass(frozen=True, eq=False)
-class CorruptedLabels:
-    """True labels, the labels a data set would claim, and the record of how they came apart. Arrays are read-only.
+class Decision:
+    """What a kind decided, before it is counted and recorded.
 
     Attributes:
-        true: what is so, int64, shape (N,).
-        given: what the data set claims, int64, shape (N,).
-        record: what was asked and what was done.
-        is_flipped: ``given != true``, bool, shape (N,).
+        given: int64, shape (N,), in [0, K'), or -1 where the example is left out.
+        details: what only this kind can say, as plain JSON values. Five keys are read by others: ``absorbed_into``
+            (pairs absorbed, absorber of identities), ``absorbed_whole`` (those whose label is left empty),
+            ``absorbed_in_part`` (the absorbed that keep some examples), ``split_from`` (pairs new label, identity) and
+            ``absent`` (identities that were left out, so that nobody can learn to name them).
+        num_given_classes: K' where it is not K.
+        num_asked: wrong labels that the rate promises; None where the kind promises none (a label drawn from all
+            classes may be right).
+        steps: the records of composed steps.
     """
 
-    true: NDArray[np.int64]
     given: NDArray[np.int64]
-    record: NoiseRecord
-    is_flipped: NDArray[np.bool_] = field(init=False)
-
-    def __post_init__(self) -> None:
-        true, given = np.array(self.true, dtype=np.int64), np.array(self.given, dtype=np.int64)
-        if true.shape != given.shape or true.ndim != 1:
-            raise ValueError(f"true and given must be one-dimensional and alike; got {true.shape} and {given.shape}")
-        for name, array in (("true", true), ("given", given), ("is_flipped", true != given)):
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-
-    @property
-    def num_classes(self) -> int:
-        """K."""
-        return self.record.num_classes
-
-    def verify(self) -> None:
-        """Count the arrays again and compare with the record.
-
-        Raises:
-            ValueError: they disagree; the fields that do are named.
-        """
-        said = self.record
-        asked = {name: getattr(said, name) for name in ("kind", "parameters", "seed", "rate", "details")}
-        seen = NoiseRecord.of(self.true, self.given, said.num_classes, **asked)
-        wrong = [f.name for f in dataclasses.fields(said) if getattr(said, f.name) != getattr(seen, f.name)]
-        if wrong:
-            raise ValueError(f"labels are not the ones this record describes: {', '.join(wrong)} differ")
+    details: Mapping[str, Any] = field(default_factory=dict)
+    num_given_classes: int | None = None
+    num_asked: int | None = None
+    steps: tuple[NoiseRecord, ...] = ()
 
 
 @dataclass(frozen=True)
 class Corruption(ABC):
     """A kind of label noise and its parameters; the fields are the whole specification.
 
-    A subclass sets ``kind`` and says in ``_given`` which label each example gets. Three laws hold for every kind and
-    are tested over the table: a draw depends on (seed, kind) and the example's id alone; what is wrong at a low rate is
-    wrong, with the same given label, at a higher one; decisions are read from the true labels and written to a copy.
+    A subclass sets ``kind`` and ``rate_of`` and says in ``_decide`` which label each example gets. These laws hold for
+    every kind and are tested over the table: a draw depends on (seed, kind) and the example's id alone; what is wrong
+    at a low rate is wrong, with the same given label, at a higher one; decisions are read from the true labels and
+    written to a copy; a rate is realised to half an example or refused. A kind that breaks one says so by its name.
 
     Attributes:
-        rate: in [0, 1], of what the literature means by the rate of this kind (see the subclass).
+        rate: in [0, 1], the share of ``rate_of``.
 
     Raises:
         ValueError: the rate is not a number in [0, 1].
     """
 
     kind: ClassVar[str]
+    rate_of: ClassVar[str] = "examples"
     min_classes: ClassVar[int] = 2
     rate: float
 
@@ -84,9 +71,17 @@ class Corruption(ABC):
         object.__setattr__(self, "rate", float(self.rate))
 
     def apply(
-        self, true_labels: ArrayLike, num_classes: int, *, seed: int, example_ids: ArrayLike | None = None
+        self,
+        true_labels: ArrayLike,
+        num_classes: int,
+        *,
+        seed: int,
+        example_ids: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+        annotations: Mapping[str, ArrayLike] | None = None,
+        basis: Examples | None = None,
     ) -> CorruptedLabels:
-        """Corrupt labels; the argument is not edited and no global generator is touched.
+        """Corrupt labels; no argument is edited and no global generator is touched.
 
         Args:
             true_labels: integers in [0, K), shape (N,), N >= 1.
@@ -94,36 +89,85 @@ class Corruption(ABC):
             seed: seed of the draws, any integer.
             example_ids: one integer per example, all different, shape (N,). The noise follows the id: an example is
                 treated alike wherever it stands. Row numbers where none are given.
+            features: images or embeddings, one per example, for the kinds that look at them (``needs``).
+            annotations: label sets by name, indexed by example id, for the kinds that need them.
+            basis: the examples that class sizes, class centres, cells and the like are learnt from, when they are not
+                the ones corrupted: a validation part is corrupted on the basis of the training part.
 
         Raises:
-            ValueError: labels or ids are not as above, or this corruption cannot be applied to K classes.
+            ValueError: an argument is not as above or is missing, or what was asked cannot be had of these labels; the
+                message says what can.
             TypeError: seed or num_classes is not an integer.
         """
-        seed, num_classes = operator.index(seed), operator.index(num_classes)
-        if num_classes < self.min_classes:
-            raise ValueError(f"{self.kind} needs num_classes of at least {self.min_classes}; got {num_classes}")
-        true = checked_labels(true_labels, num_classes)
-        ids = checked_ids(example_ids, len(true))
-        true.flags.writeable = False  # a kind that writes to what it reads from fails at once
-        given, details = self._given(true, num_classes, seed, ids)
+        examples = Examples.of(
+            true_labels, num_classes, example_ids=example_ids, features=features, annotations=annotations
+        )
+        return self.apply_to(examples, seed=seed, basis=basis)
+
+    def apply_to(self, examples: Examples, *, seed: int, basis: Examples | None = None) -> CorruptedLabels:
+        """``apply`` to examples that are checked already."""
+        seed, basis, K = operator.index(seed), basis or examples, examples.num_classes
+        if self.min_classes > K:
+            raise ValueError(f"{self.kind} needs num_classes of at least {self.min_classes}; got {K}")
+        if basis.num_classes != K:
+            raise ValueError(f"basis must have the same {K} classes; got {basis.num_classes}")
+        for needed in sorted(self.needs()):
+            if not all(_has(part, needed) for part in (examples, basis)):
+                raise ValueError(f"{self.kind} needs {needed}; got none")
+        decision = self._decide(examples, basis, seed)
+        given = decision.given
+        given.flags.writeable = False
         record = NoiseRecord.of(
-            true,
-            checked_labels(given, num_classes),
-            num_classes,
+            examples.true,
+            given,
+            examples.ids,
+            K,
             kind=self.kind,
             parameters=self.parameters(),
             seed=seed,
             rate=self.rate,
-            details=details,
+            rate_of=self.rate_of,
+            num_given_classes=decision.num_given_classes or K,
+            features_sha256=_sha256(examples.features) if "features" in self.needs() else None,
+            details=decision.details,
+            steps=decision.steps,
         )
-        return CorruptedLabels(true, given, record)
+        if decision.num_asked not in (None, record.num_flipped):
+            raise ValueError(
+                f"{self.kind} cannot make {decision.num_asked} of these {len(examples)} labels wrong; "
+                f"{record.num_flipped} can be had"
+            )
+        return CorruptedLabels(examples.true, given, examples.ids, record)
+
+    def __add__(self, other: Corruption) -> Composition:
+        """This step and then the other one; see ``Composition``."""
+        from corruptions.composition import Composition
+
+        if not isinstance(other, Corruption):
+            return NotImplemented
+        return Composition.of(self, other)
+
+    def needs(self) -> frozenset[str]:
+        """Which of ``features`` and ``annotations`` this corruption looks at."""
+        return frozenset()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every example keeps its own label whatever the labels are."""
+        return self.rate == 0
 
     def parameters(self) -> dict[str, Any]:
         """Field names and values, the rate included."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
     @abstractmethod
-    def _given(
-        self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], Mapping[str, Any]]:
-        """Given labels, int64 of shape (N,), and this kind's details for the record, from checked arguments."""
+    def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
+        """Given labels and this kind's details, from checked arguments; ``basis`` is ``examples`` where none came."""
+
+
+def _has(examples: Examples, needed: str) -> bool:
+    return bool(examples.annotations) if needed == "annotations" else examples.features is not None
+
+
+def _sha256(features: NDArray[Any] | None) -> str:
+    return hashlib.sha256(np.ascontiguousarray(features).data).hexdigest()

@@ -8,6 +8,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.draws import example_draws
+
+_BLOCK = 1 << 13
+"""Examples handled at a time: their words stay in the processor's cache and below the size that is mapped afresh."""
+
 
 def exact(share: float | Fraction) -> Fraction:
     """The decimal number that was written, as a fraction: 0.35 is 7/20, not the nearest binary number just below it.
@@ -42,8 +47,38 @@ def smallest(draws: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
     """
     if count == 0:
         return np.empty(0, dtype=np.int64)
-    last = np.partition(draws, count - 1)[count - 1]
-    return np.flatnonzero(draws <= last)
+    return np.flatnonzero(draws <= np.partition(draws, count - 1)[count - 1])
+
+
+def smallest_drawn(seed: int, purpose: str, ids: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """``smallest(example_draws(seed, purpose, ids), count)`` without ever holding all the draws.
+
+    They are made twice, block by block: to find the count-th smallest, then to compare with it. For ten million
+    examples that is quicker than the memory for their words.
+    """
+    if count == 0:
+        return np.empty(0, dtype=np.int64)
+    last = _nth_smallest(seed, purpose, ids, count)
+    rows = [
+        start + np.flatnonzero(example_draws(seed, purpose, ids[start : start + _BLOCK]) <= last)
+        for start in range(0, len(ids), _BLOCK)
+    ]
+    return np.concatenate(rows)
+
+
+def _nth_smallest(seed: int, purpose: str, ids: NDArray[np.int64], n: int) -> np.uint64:
+    """The n-th smallest draw, from 1: the draws' upper 12 bits are counted, and only one bucket of them is sorted."""
+    buckets = np.zeros(1 << 12, dtype=np.int64)
+    for start in range(0, len(ids), _BLOCK):
+        buckets += np.bincount(example_draws(seed, purpose, ids[start : start + _BLOCK]) >> 52, minlength=1 << 12)
+    upto = np.cumsum(buckets)
+    bucket = int(np.searchsorted(upto, n))
+    inside = []
+    for start in range(0, len(ids), _BLOCK):
+        draws = example_draws(seed, purpose, ids[start : start + _BLOCK])
+        inside.append(draws[draws >> 52 == bucket])
+    nth: np.uint64 = np.sort(np.concatenate(inside))[n - 1 - (upto[bucket] - buckets[bucket])]
+    return nth
 
 
 def smallest_per_group(
@@ -59,9 +94,37 @@ def smallest_per_group(
     >>> smallest_per_group(np.array([30, 10, 40, 20], dtype=np.uint64), np.array([0, 0, 1, 1]), np.array([1, 0]))
     array([1])
     """
-    order = np.lexsort((draws, groups))
-    sizes = np.bincount(groups, minlength=len(counts))
-    first = np.cumsum(sizes) - sizes
-    ordered_groups = groups[order]
-    rank = np.arange(len(order)) - first[ordered_groups]
-    return np.sort(order[rank < counts[ordered_groups]])
+    return np.flatnonzero(rank_in_group(draws, groups) < counts[groups])
+
+
+def rank_in_group(draws: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each row's place, from 0, among the draws of its own group in ascending order, shape (N,).
+
+    Args:
+        draws: distinct words, shape (N,).
+        groups: group of each row, at least 0, shape (N,).
+
+    >>> rank_in_group(np.array([30, 10, 40, 20], dtype=np.uint64), np.array([0, 0, 1, 1]))
+    array([1, 0, 1, 0])
+    """
+    order = order_by_group(draws, groups)
+    sizes = np.bincount(groups)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return rank
+
+
+def order_by_group(draws: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows by group and, within a group, by draw, shape (N,).
+
+    One sort of words whose upper bits are the group and whose lower bits are the draw's upper ones: several times
+    faster than sorting by two keys. Where the kept bits of two draws tie, which is rare, the two keys decide.
+    """
+    group_bits = int(groups.max(initial=0)).bit_length()
+    keys = groups.astype(np.uint64) << np.uint64(64 - group_bits) if group_bits else np.zeros_like(draws)
+    keys |= draws >> np.uint64(group_bits)
+    order = np.argsort(keys)
+    ordered = keys[order]
+    if group_bits and (ordered[1:] == ordered[:-1]).any():
+        return np.lexsort((draws, groups))
+    return order

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions.corruption import Corruption
+from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws, integers_below
-from corruptions.quota import quota, smallest
+from corruptions.examples import Examples
+from corruptions.quota import quota, smallest_drawn
+
+_BLOCK = 1 << 13
+"""Labels drawn at a time: ten million of them need no second array."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,17 @@ class Symmetric(Corruption):
     kind: ClassVar[str] = "symmetric"
     inclusive: bool = False
 
-    def _given(
-        self, true: NDArray[np.int64], num_classes: int, seed: int, ids: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        chosen = smallest(example_draws(seed, "symmetric/which", ids), quota(self.rate, len(true)))
-        words = example_draws(seed, "symmetric/target", ids[chosen])
+    def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
+        true, K = examples.true, examples.num_classes
+        chosen = smallest_drawn(seed, "symmetric/which", examples.ids, quota(self.rate, len(true)))
         given = true.copy()
-        if self.inclusive:
-            given[chosen] = integers_below(num_classes, words)
-        else:
-            given[chosen] = (true[chosen] + 1 + integers_below(num_classes - 1, words)) % num_classes
-        return given, {"num_chosen": len(chosen)}
+        for start in range(0, len(chosen), _BLOCK):
+            rows = chosen[start : start + _BLOCK]
+            words = example_draws(seed, "symmetric/target", examples.ids[rows])
+            given[rows] = integers_below(K, words) if self.inclusive else _other(true[rows], K, words)
+        return Decision(given, {"num_chosen": len(chosen)}, num_asked=None if self.inclusive else len(chosen))
+
+
+def _other(true: NDArray[np.int64], num_classes: int, words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """One of the K - 1 other classes, uniformly."""
+    return (true + 1 + integers_below(num_classes - 1, words)) % num_classes

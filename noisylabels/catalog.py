@@ -2,21 +2,29 @@
 
     symmetric:rate=0.4,inclusive=true
     asymmetric:rate=0.4,map=[[3,5],[5,3]]
+    symmetric:rate=0.1 + identity_merge:rate=0.2
+    clean_subset:of="symmetric:rate=0.4"
 
-A plug-in is a frozen dataclass with a class variable ``kind`` (its printed name); its fields are its parameters.
-A table is a literal dict from name to class in the room's ``__init__``. Values are JSON where they can be, else plain
-text; commas inside brackets or quotes do not split.
+A plug-in is a frozen dataclass with a class variable ``kind`` (its printed name); its fields are its parameters, and a
+field may be another plug-in of the same table. A table is a literal dict from name to class in the room's ``__init__``.
+Values are JSON where they can be, ``@FILE`` for what a file holds, else plain text; commas and plus signs inside
+brackets or quotes do not split. What can be added (``a + b``) is for the plug-ins to say.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
+import operator
 import re
 import typing
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from noisylabels.value_file import ValueFileError, read_value
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -36,6 +44,9 @@ class Plugin(Protocol):
 
 
 P = TypeVar("P")
+
+SUM = " + "
+"""Between plug-ins that are added; a plus sign without spaces is part of a value."""
 
 PLAIN = re.compile(r"[\w./~+-]+", re.ASCII)
 """Texts that stand without quotes."""
@@ -71,9 +82,9 @@ def split_top_level(text: str, separator: str = ",") -> list[str]:
             depth += 1
         elif not quoted and char in "]})":
             depth -= 1
-        elif char == separator and not quoted and depth == 0:
+        elif not quoted and depth == 0 and text.startswith(separator, position):
             parts.append(text[start:position])
-            start = position + 1
+            start = position + len(separator)
     parts.append(text[start:])
     return [part.strip() for part in parts if part.strip()]
 
@@ -100,6 +111,11 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _value(text: str) -> Any:
+    if text.startswith("@"):
+        try:
+            return read_value(Path(text[1:]))
+        except ValueFileError as error:
+            raise UsageError(str(error)) from None
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -122,31 +138,59 @@ def build(table: Mapping[str, type[P]], text: str, *, what: str) -> P:
 
     Args:
         table: printed name to frozen dataclass.
-        text: ``"kind:key=value,..."``.
+        text: ``"kind:key=value,..."``, or several with `` + `` between them.
         what: the family's name for messages, such as ``"corruption"``.
 
     Raises:
-        UsageError: unknown name, unknown or mistyped parameter (all of them in one message), or a value the plug-in
-            itself refuses.
+        UsageError: unknown name, unknown or mistyped parameter (all of them in one message), a value the plug-in
+            itself refuses, or plug-ins that cannot be added.
     """
+    plugins = [_build_one(table, part, what=what) for part in split_top_level(text, SUM) or [text]]
+    try:
+        return functools.reduce(operator.add, plugins)
+    except TypeError:
+        raise UsageError(f"a {what} must be one plug-in, not a sum; got {text!r}") from None
+    except ValueError as error:
+        raise UsageError(f"{error} (in {text!r})") from error
+
+
+def _build_one(table: Mapping[str, type[P]], text: str, *, what: str) -> P:
     name, parameters = parse(text)
-    return build_from(lookup(table, name, what=what), parameters, context=text)
+    plugin_class = lookup(table, name, what=what)
+    hints = _parameter_types(plugin_class)
+    nested = [key for key, hint in hints.items() if key in parameters and _is_family(hint, table)]
+    built = {key: build(table, str(parameters[key]), what=what) for key in nested}
+    return build_from(plugin_class, parameters, context=text, built=built)
 
 
-def build_from(plugin_class: type[P], parameters: Mapping[str, Any], *, context: str) -> P:
-    """Build one class from raw parameters; ``context`` is what the user wrote, for messages."""
+def _is_family(hint: Any, table: Mapping[str, type[Any]]) -> bool:
+    """Whether a field's type is what the table's plug-ins have in common."""
+    return isinstance(hint, type) and all(issubclass(plugin_class, hint) for plugin_class in table.values())
+
+
+def build_from(
+    plugin_class: type[P], parameters: Mapping[str, Any], *, context: str, built: Mapping[str, Any] | None = None
+) -> P:
+    """Build one class from raw parameters.
+
+    Args:
+        plugin_class: a frozen dataclass.
+        parameters: raw values by field name.
+        context: what the user wrote, for messages.
+        built: those of the parameters that are plug-ins themselves, built already.
+    """
     from pydantic import TypeAdapter, ValidationError  # not at the top: --help needs none of it
 
     fields = _parameter_types(plugin_class)
-    problems, values = [], {}
+    problems, values = [], dict(built or {})
     for key, raw in parameters.items():
         if key not in fields:
             problems.append(unknown("parameter", key, fields))
-            continue
-        try:
-            values[key] = TypeAdapter(fields[key]).validate_python(raw)
-        except ValidationError as error:
-            problems.append(f"{key} {_complaint(error)}; got {raw!r}")
+        elif key not in values:
+            try:
+                values[key] = TypeAdapter(fields[key]).validate_python(raw)
+            except ValidationError as error:
+                problems.append(f"{key} {_complaint(error)}; got {raw!r}")
     required = [f.name for f in dataclasses.fields(plugin_class) if _is_required(f)]  # type: ignore[arg-type]
     problems += [f"parameter {key!r} must be given" for key in required if key not in parameters]
     if problems:
@@ -177,28 +221,36 @@ def parameters_of(plugin: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return full_text(value) if dataclasses.is_dataclass(value) else value
 
 
 def full_text(plugin: Any) -> str:
     """The canonical text with every parameter spelt out; what run identities hash and records store."""
-    return _text(plugin.kind, parameters_of(plugin))
+    if steps := getattr(plugin, "steps", ()):
+        return SUM.join(map(full_text, steps))
+    return text_of(plugin.kind, parameters_of(plugin))
 
 
 def short_text(plugin: Any) -> str:
     """The text people read: parameters that differ from their defaults only."""
+    if steps := getattr(plugin, "steps", ()):
+        return SUM.join(map(short_text, steps))
     defaults = {f.name: _plain(f.default) for f in dataclasses.fields(plugin) if f.default is not dataclasses.MISSING}
     values = parameters_of(plugin)
-    return _text(plugin.kind, {k: v for k, v in values.items() if k not in defaults or v != defaults[k]})
+    values |= {k: short_text(v) for k in values if dataclasses.is_dataclass(v := getattr(plugin, k))}
+    return text_of(plugin.kind, {k: v for k, v in values.items() if k not in defaults or v != defaults[k]})
 
 
-def _text(kind: str, parameters: Mapping[str, Any]) -> str:
+def text_of(kind: str, parameters: Mapping[str, Any]) -> str:
+    """The text of a kind and raw parameters; ``parse`` gives them back."""
     if not parameters:
         return kind
     return f"{kind}:" + ",".join(f"{key}={_value_text(value)}" for key, value in parameters.items())
 
 
 def _value_text(value: Any) -> str:
-    if isinstance(value, str) and _value(value) == value and PLAIN.fullmatch(value):
+    if isinstance(value, str) and PLAIN.fullmatch(value) and _value(value) == value:
         return value
     return json.dumps(value, separators=(",", ":"))

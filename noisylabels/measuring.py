@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from noisylabels.metrics import Evaluation, Measured, measure_all
-from noisylabels.problem import Problem, carrying_class
+from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, Status
 from noisylabels.spec import SELECTIONS, Selection
 from noisylabels.training.images import ImageBatches
@@ -54,18 +55,30 @@ def _evaluation(model: Model, batches: dict[str, ImageBatches], problem: Problem
     held_out = batches["validation"]
     return Evaluation(
         test_embeddings=embeddings.numpy(),
-        test_probabilities=logits.softmax(1).numpy(),
+        test_probabilities=_by_class(logits.softmax(1).numpy(), problem),
         test_true=problem.splits.test.labels,
         train_predicted=model.predictions(batches["train"]).numpy(),
-        train_given=problem.noisy_train.given,
-        train_true=problem.noisy_train.true,
+        train_given=problem.train_given,
+        train_true=problem.train.labels,
         validation_probabilities=model.probabilities(held_out).numpy()
         if len(held_out)
-        else np.empty((0, problem.num_classes), np.float32),
+        else np.empty((0, problem.num_given_classes), np.float32),
         validation_given=problem.validation_given,
-        validation_true=problem.splits.validation.labels,
-        carrying_class=carrying_class(problem.noisy_train),
+        validation_true=problem.validation.labels,
+        carrying_class=problem.carrying_class,
     )
+
+
+def _by_class(probabilities: NDArray[np.float32], problem: Problem) -> NDArray[np.float32]:
+    """Probabilities of the K true classes, (M, K), from those of the K' labels: a class has its likeliest label's.
+
+    So the likeliest class is always the owner of the likeliest label, as it is in the history.
+    """
+    if problem.num_given_classes == problem.num_classes:
+        return probabilities
+    by_class = np.zeros((len(probabilities), problem.num_classes), dtype=np.float32)
+    np.maximum.at(by_class.T, problem.owner, probabilities.T)
+    return by_class
 
 
 def _measurement(measured: Measured) -> Measurement:

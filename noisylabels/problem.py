@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions import CorruptedLabels, Corruption
+from corruptions import CorruptedLabels, Corruption, Examples
 from noisylabels.catalog import UsageError
-from noisylabels.data import ImageSet, Splits
+from noisylabels.data import Dataset, ImageSet, Splits
 from noisylabels.spec import RunSpec, TrainSpec
 
 
@@ -20,29 +21,78 @@ class Problem:
     """What a run is about, once the data are there: images, and both labels of each.
 
     Attributes:
-        splits: images and true labels.
+        splits: images and true labels, as they came.
         noisy_train: the training labels, corrupted.
-        validation_given: the validation labels, int64 ``(V,)``, corrupted in the same way; V may be 0.
+        noisy_validation: the validation labels, corrupted in the same way; None where there are none.
     """
 
     splits: Splits
     noisy_train: CorruptedLabels
-    validation_given: NDArray[np.int64]
+    noisy_validation: CorruptedLabels | None
 
     @property
     def num_classes(self) -> int:
-        """K."""
+        """K, true classes."""
         return self.splits.train.num_classes
+
+    @property
+    def num_given_classes(self) -> int:
+        """K' >= K, the labels a model chooses among; more than K where identities were split."""
+        return self.noisy_train.record.num_given_classes
+
+    @cached_property
+    def train(self) -> ImageSet:
+        """The training images that the corruption left in."""
+        return _kept(self.splits.train, self.noisy_train)
+
+    @cached_property
+    def train_given(self) -> NDArray[np.int64]:
+        """The labels they are trained with, int64 ``(N,)``, in [0, K')."""
+        return self.noisy_train.given[self.noisy_train.is_kept]
+
+    @cached_property
+    def validation(self) -> ImageSet:
+        """The validation images that the corruption left in; there may be none."""
+        return _kept(self.splits.validation, self.noisy_validation)
+
+    @cached_property
+    def validation_given(self) -> NDArray[np.int64]:
+        """Their labels, corrupted in the same way as the training labels, int64 ``(V,)``."""
+        noisy = self.noisy_validation
+        return self.splits.validation.labels if noisy is None else noisy.given[noisy.is_kept]
+
+    @cached_property
+    def carrying_class(self) -> NDArray[np.int64]:
+        """For each true class, the label its images carry by design, int64 ``(K,)``; -1 where no label is theirs.
+
+        Another class only where whole identities were merged; scattered flips leave a class carrying its own name.
+        """
+        details = self.noisy_train.record.details
+        carrying = np.arange(self.num_classes)
+        in_part = set(details.get("absorbed_in_part", []))
+        for absorbed, absorber in details.get("absorbed_into", []):
+            if absorbed not in in_part:
+                carrying[absorbed] = absorber
+        carrying[np.array(details.get("absent", []), dtype=np.int64)] = -1
+        return carrying
+
+    @cached_property
+    def owner(self) -> NDArray[np.int64]:
+        """For each label, the true class it is of, int64 ``(K',)``: the parts of a split identity are of that one."""
+        owner = np.arange(self.num_given_classes)
+        for label, identity in self.noisy_train.record.details.get("split_from", []):
+            owner[label] = identity
+        return owner
 
 
 def pose(spec: RunSpec, root: Path, *, download: bool = False) -> Problem:
     """Load the data and corrupt the labels of training and validation split.
 
     Raises:
-        MissingDataError: the data set is not under ``root``.
+        MissingDataError: the data set, or a file of labels that the corruption needs, is not under ``root``.
         UsageError: the data set or the corruption cannot be had as asked.
     """
-    return _corrupted(spec, spec.plugin("dataset").prepare(root, download=download))
+    return _corrupted(spec, spec.plugin("dataset").prepare(root, download=download), root)
 
 
 def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> None:
@@ -57,7 +107,7 @@ def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> No
     for asked in by_dataset.values():
         splits = next(iter(asked.values())).plugin("dataset").prepare(root, download=download)
         for spec in asked.values():
-            _corrupted(spec, splits)
+            _corrupted(spec, splits, root)
             check_padding(spec.train, splits.train.images.shape[-1])
 
 
@@ -71,26 +121,44 @@ def check_padding(train: TrainSpec, side: int) -> None:
         raise UsageError(f"crop_padding must be below the image side {side}; got {train.crop_padding}")
 
 
-def _corrupted(spec: RunSpec, splits: Splits) -> Problem:
-    """The splits are corrupted one by one, so that each realises the asked rate exactly."""
+def examples_of(images: ImageSet, corruption: Corruption, dataset: Dataset, root: Path) -> Examples:
+    """What a corruption may look at of some images: pixels as features and published labels only where it needs them.
+
+    Raises:
+        MissingDataError, UsageError: it needs published labels and they are not there, or the data set has none.
+    """
+    needs = corruption.needs()
+    return Examples.of(
+        images.labels,
+        images.num_classes,
+        example_ids=images.ids,
+        features=images.images if "features" in needs else None,
+        annotations=dataset.annotations(root) if "annotations" in needs else None,
+    )
+
+
+def _corrupted(spec: RunSpec, splits: Splits, root: Path) -> Problem:
+    """The splits are corrupted one by one, so that each realises the asked rate exactly.
+
+    What a kind learns from data (class sizes, class centres, cells) it learns from the training split, for both.
+    """
     corruption: Corruption = spec.plugin("corruption")
-
-    def corrupted(images: ImageSet) -> CorruptedLabels:
-        return corruption.apply(images.labels, images.num_classes, seed=spec.noise_seed, example_ids=images.ids)
-
+    dataset: Dataset = spec.plugin("dataset")
     try:
-        held_out = corrupted(splits.validation).given if len(splits.validation) else splits.validation.labels
-        return Problem(splits, corrupted(splits.train), held_out)
+        basis = examples_of(splits.train, corruption, dataset, root)
+        train = corruption.apply_to(basis, seed=spec.noise_seed)
+        validation = None
+        if len(splits.validation):
+            held_out = examples_of(splits.validation, corruption, dataset, root)
+            validation = corruption.apply_to(held_out, seed=spec.noise_seed, basis=basis)
+    except UsageError:
+        raise
     except ValueError as error:
         raise UsageError(f"{error} (in {spec.short('corruption')!r} on {spec.short('dataset')!r})") from error
+    if not train.is_kept.any():
+        raise UsageError(f"{spec.short('corruption')!r} leaves no training image of {spec.short('dataset')!r}")
+    return Problem(splits, train, validation)
 
 
-def carrying_class(labels: CorruptedLabels) -> NDArray[np.int64]:
-    """For each true class, the class whose label its images carry by design, int64 ``(K,)``.
-
-    Another class only where whole identities were merged; scattered flips leave a class carrying its own name.
-    """
-    carrying = np.arange(labels.record.num_classes)
-    for absorbed, absorber in labels.record.details.get("absorbed_into", []):
-        carrying[absorbed] = absorber
-    return carrying
+def _kept(images: ImageSet, noisy: CorruptedLabels | None) -> ImageSet:
+    return images if noisy is None or noisy.is_kept.all() else images.take(noisy.is_kept)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from noisylabels.data import Splits
 from noisylabels.measuring import measurements_of, outcome_of
 from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, RunResult, Status
@@ -75,18 +74,20 @@ class _Trained:
 
 def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEpoch) -> _Trained:
     model = _build(spec, problem, device)
-    batches = _batches(spec, problem.splits, device)
+    batches = _batches(spec, problem, device)
     history: list[Epoch] = []
 
     def record(fitted: EpochFit) -> None:
         held_out = model.predictions(batches["validation"]).numpy() if len(batches["validation"]) else None
+        held_out_class = None if held_out is None else problem.owner[held_out]
+        tested = problem.owner[model.predictions(batches["test"]).numpy()]
         epoch = Epoch(
             epoch=fitted.epoch,
             train_loss=fitted.loss if math.isfinite(fitted.loss) else None,
             train_given_accuracy=fitted.given_accuracy,
             validation_given_accuracy=_share_equal(held_out, problem.validation_given),
-            validation_true_accuracy=_share_equal(held_out, problem.splits.validation.labels),
-            test_accuracy=float((model.predictions(batches["test"]).numpy() == problem.splits.test.labels).mean()),
+            validation_true_accuracy=_share_equal(held_out_class, problem.validation.labels),
+            test_accuracy=float((tested == problem.splits.test.labels).mean()),
             head=model.head.state(),
         )
         history.append(epoch)
@@ -95,7 +96,7 @@ def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEp
     finite = fit(
         model,
         batches["train"],
-        torch.tensor(problem.noisy_train.given),
+        torch.tensor(problem.train_given),
         spec.plugin("loss"),
         spec.plugin("strategy"),
         spec.train,
@@ -106,23 +107,23 @@ def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEp
 
 
 def _build(spec: RunSpec, problem: Problem, device: torch.device) -> Model:
-    _, channels, height, _ = problem.splits.train.images.shape
+    _, channels, height, _ = problem.train.images.shape
     embedder_spec = spec.plugin("model")
     with initialised_by("init", spec.seed):
         embedder = embedder_spec.build(channels, height)
-        head = spec.plugin("head").build(problem.num_classes, embedder_spec.embedding_dim)
+        head = spec.plugin("head").build(problem.num_given_classes, embedder_spec.embedding_dim)
     embedder.to(device, memory_format=torch.channels_last)
     return Model(embedder, head.to(device), device, pick_precision(spec.train.precision, device))
 
 
-def _batches(spec: RunSpec, splits: Splits, device: torch.device) -> dict[str, ImageBatches]:
-    mean, std = channel_statistics(splits.train.images)
+def _batches(spec: RunSpec, problem: Problem, device: torch.device) -> dict[str, ImageBatches]:
+    mean, std = channel_statistics(problem.train.images)
     padding = 0 if spec.train.augment == "none" else spec.train.crop_padding
     mirror = spec.train.augment == "crop_flip"
     return {
-        "train": ImageBatches(splits.train.images, mean, std, padding=padding, mirror=mirror, device=device),
-        "validation": ImageBatches(splits.validation.images, mean, std, device=device),
-        "test": ImageBatches(splits.test.images, mean, std, device=device),
+        "train": ImageBatches(problem.train.images, mean, std, padding=padding, mirror=mirror, device=device),
+        "validation": ImageBatches(problem.validation.images, mean, std, device=device),
+        "test": ImageBatches(problem.splits.test.images, mean, std, device=device),
     }
 
 
@@ -139,6 +140,6 @@ def _provenance(problem: Problem, model: Model, seconds: float) -> dict[str, Any
         "precision": str(model.precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 2),
-        "sizes": {name: len(getattr(problem.splits, name).labels) for name in ("train", "validation", "test")},
+        "sizes": {"train": len(problem.train), "validation": len(problem.validation), "test": len(problem.splits.test)},
         "fingerprints": {name: getattr(problem.splits, name).fingerprint() for name in ("train", "validation", "test")},
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import operator
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -107,14 +109,17 @@ class TrainSpec(Frozen):
 
 
 def canonical(field: str, text: str) -> str:
-    """A plug-in's text with every parameter spelt out; rate 0 of any corruption is ``clean``, a folder has its content.
+    """A plug-in's text with every parameter spelt out; a folder has its content.
+
+    A corruption that does nothing is ``clean``, a step that does nothing is left out: all kinds share one clean run.
 
     Raises:
         UsageError, MissingDataError: there is no such plug-in, or no such folder.
     """
     plugin = catalog.build(TABLES[field], text, what=field)
-    if isinstance(plugin, Corruption) and plugin.rate == 0:
-        plugin = Clean()
+    if isinstance(plugin, Corruption):
+        steps = [step for step in getattr(plugin, "steps", (plugin,)) if not step.is_clean]
+        plugin = functools.reduce(operator.add, steps) if steps else Clean()
     if isinstance(plugin, Dataset):
         plugin = plugin.pinned()
     return catalog.full_text(plugin)

@@ -3,7 +3,7 @@
 <runs>/<study>/study.json                 what was asked
 <runs>/<study>/runs/<run_id>/spec.json    first
                             events.jsonl  one line an epoch, appended; a torn last line is dropped
-                            noise.npz     ids, true and given training labels; noise.npz.sha256 beside it
+                            noise.npz     ids, true and given training labels; noise.json: their record
                             result.json   last, by rename: its presence means done
                             failure.json  instead, when an attempt broke; log.txt has its output
 """
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import io
 import json
 import os
 import tempfile
@@ -22,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from corruptions import CorruptedLabels
+from corruptions.files import noise_files
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
 
@@ -111,13 +108,10 @@ class RunFolder:
                 epochs.append(Epoch.model_validate_json(line))
         return epochs
 
-    def keep_labels(self, labels: CorruptedLabels, ids: NDArray[np.int64]) -> None:
-        """Store the training examples' ids, true and given labels, each int64 ``(N,)``, with a checksum."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, ids=ids, true=labels.true, given=labels.given)
-        content = buffer.getvalue()
-        write_atomically(self.path / "noise.npz", content)
-        write_atomically(self.path / "noise.npz.sha256", hashlib.sha256(content).hexdigest().encode() + b"\n")
+    def keep_labels(self, labels: CorruptedLabels) -> None:
+        """Store the training examples' ids, true and given labels and their record: ``noise.npz``, ``noise.json``."""
+        for name, content in noise_files(labels).items():
+            write_atomically(self.path / name, content)
 
     def finish(self, result: RunResult) -> None:
         """Write the result; from here on the run is done."""

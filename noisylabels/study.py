@@ -11,10 +11,10 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 import studies
-from corruptions import CORRUPTIONS
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
 from noisylabels.metrics import METRICS
+from noisylabels.noise_rates import names_rate, with_rate
 from noisylabels.spec import Frozen, RunSpec, canonical
 
 Axis = tuple[str, ...]
@@ -24,8 +24,9 @@ class Axes(Frozen):
     """What varies; runs are the product of all axes. An empty axis means the base run's value.
 
     Attributes:
-        corruption: kinds without a rate (``symmetric``) are crossed with ``rate``; an entry that names its rate
-            (``symmetric:rate=0.6``) stands for itself.
+        corruption: kinds without a rate (``symmetric``, ``symmetric:rate=0.1 + identity_merge``) are crossed with
+            ``rate``; an entry that names its rate (``symmetric:rate=0.6``), or whose kind has one (``human``), stands
+            for itself.
         rate: asked noise rates in [0, 1]. All kinds share one clean run at rate 0.
         dataset, model, head, loss, strategy: texts of the mini-language.
     """
@@ -53,7 +54,7 @@ class Axes(Frozen):
 
     @model_validator(mode="after")
     def _kinds_and_rates_meet(self) -> Self:
-        crossed = [text for text in self.corruption if not _has_rate(text)]
+        crossed = [text for text in self.corruption if not names_rate(text)]
         if self.rate and not crossed:
             raise ValueError("axes.rate is crossed with the kinds in axes.corruption that name no rate: there is none")
         if crossed and not self.rate:
@@ -66,18 +67,8 @@ class Axes(Frozen):
         """The texts of all corruptions, in reading order: kinds as listed, rates ascending."""
         texts = []
         for text in self.corruption:
-            if _has_rate(text):
-                texts.append(text)
-            else:
-                joint = "," if ":" in text else ":"
-                texts += [f"{text}{joint}rate={rate}" for rate in self.rate]
+            texts += [text] if names_rate(text) else [with_rate(text, rate) for rate in self.rate]
         return texts
-
-
-def _has_rate(text: str) -> bool:
-    kind, parameters = catalog.parse(text)
-    catalog.lookup(CORRUPTIONS, kind, what="corruption")
-    return kind == "clean" or "rate" in parameters
 
 
 class Study(Frozen):

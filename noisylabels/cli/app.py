@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
-app.command("corrupt")(corrupt.corrupt)
+app.add_typer(corrupt.app, name="corrupt")
 app.command("report")(report.report)
 app.command("status")(status.status)
 app.command("list")(listing.list_plugins)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.data.dataset import Dataset
 from noisylabels.data.errors import DataError, MissingDataError
@@ -37,6 +38,18 @@ class _Cifar(Dataset):
             _explain(reader, self._title, root / reader.base_folder, advice=advice)
             raise DataError(f"cannot read {self._title} at {root / reader.base_folder}: {error}") from error
         return _image_set(train, first_id=0), _image_set(test, first_id=len(train.targets))
+
+
+    def annotations(self, root: Path) -> dict[str, NDArray[np.int64]]:
+        from corruptions.label_file import read_annotations
+
+        path = root / "labels" / f"{self._title}_human.pt"
+        if not path.is_file():
+            raise MissingDataError(f"no human labels at {path}: put {path.name} of CIFAR-N (noisylabels.com) there")
+        try:
+            return read_annotations(path)
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.catalog import UsageError, parameters_of
 from noisylabels.data.errors import DataError, and_more
@@ -127,6 +128,16 @@ class Dataset(ABC):
         counts = share_of(pool.class_sizes(), self.validation)
         held_out = smallest_draws(pool.labels, pool.ids, counts, seed=seed, purpose="split")
         return Splits(train=pool.take(~held_out), validation=pool.take(held_out), test=test)
+
+    def annotations(self, root: Path) -> dict[str, NDArray[np.int64]]:
+        """Published label sets of this data set by name, indexed by image id.
+
+        Raises:
+            UsageError: nobody has published any that are known here.
+            MissingDataError: the file is not under ``root``.
+            DataError: the file is not what it should be.
+        """
+        raise UsageError(f"{self.kind} has no published human labels; cifar10 and cifar100 have")
 
     def pinned(self) -> Self:
         """This data set with its content named, for sources that are a place on a disk; itself for all others."""

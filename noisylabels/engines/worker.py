@@ -48,7 +48,7 @@ def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: N
     torch.set_num_threads(place.threads)
     spec = folder.spec()
     problem = pose(spec, place.data, download=place.download)
-    folder.keep_labels(problem.noisy_train, problem.splits.train.ids)
+    folder.keep_labels(problem.noisy_train)
 
     def log(epoch: Epoch) -> None:
         folder.append(epoch)

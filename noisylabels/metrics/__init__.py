@@ -3,7 +3,7 @@
 A new metric is one file with its function and its frozen class, and one line in ``METRICS``.
 """
 
-from noisylabels.metrics.accuracy import Accuracy, AccuracyMerged
+from noisylabels.metrics.accuracy import Accuracy, AccuracyKnown, AccuracyMerged
 from noisylabels.metrics.angles import CentroidSpread, IntraClassAngle, NearestCentroidAngle
 from noisylabels.metrics.effective_rank import EffectiveRank
 from noisylabels.metrics.evaluation import Evaluation
@@ -18,6 +18,7 @@ from noisylabels.metrics.wrong_centre import WrongCentreAngle
 METRICS: dict[str, type[Metric]] = {
     "accuracy": Accuracy,
     "accuracy_merged": AccuracyMerged,
+    "accuracy_known": AccuracyKnown,
     "memorisation": Memorisation,
     "corrected": Corrected,
     "intra_class_angle_deg": IntraClassAngle,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.metrics.evaluation import Evaluation, Floats, Labels
 from noisylabels.metrics.metric import Metric, Undefined
@@ -64,10 +65,39 @@ class AccuracyMerged(_TestShare):
     """Clean-test accuracy by carried class: :func:`accuracy` of ``carrying_class[test_true]``. Our own.
 
     An absorbed identity counts as right when the class that absorbed it is predicted, which is all its labels could
-    teach. Equal to :class:`Accuracy` when no class is merged.
+    teach; one that was left out of training counts as wrong. Equal to :class:`Accuracy` when no class is merged.
     """
 
     kind = "accuracy_merged"
 
     def compute(self, evaluation: Evaluation) -> float:
         return accuracy(evaluation.test_probabilities, evaluation.carrying_class[evaluation.test_true])
+
+
+@dataclass(frozen=True)
+class AccuracyKnown(Metric):
+    """Clean-test accuracy over the classes that kept a label of their own. Our own.
+
+    Without the images of absorbed, dropped and outside identities, which no model could name: what merging identities
+    costs the others, beside the same figure under ``drop_identities``. Equal to :class:`Accuracy` when all classes kept
+    theirs. n counts the images that are left.
+    """
+
+    kind = "accuracy_known"
+    unit = "share"
+    higher_is_better = True
+    lower = 0.0
+    upper = 1.0
+
+    def count(self, evaluation: Evaluation) -> int:
+        return int(np.count_nonzero(_is_known(evaluation)))
+
+    def compute(self, evaluation: Evaluation) -> float:
+        known = _is_known(evaluation)
+        return accuracy(evaluation.test_probabilities[known], evaluation.test_true[known])
+
+
+def _is_known(evaluation: Evaluation) -> NDArray[np.bool_]:
+    own = np.asarray(evaluation.carrying_class == np.arange(evaluation.num_classes))
+    known: NDArray[np.bool_] = own[evaluation.test_true]
+    return known

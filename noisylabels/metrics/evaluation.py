@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 
-# One letter a dimension: M test, N training and V validation examples, D embedding dimensions, K classes.
+# One letter a dimension: M test, N training and V validation examples, D embedding dimensions, K classes, L labels.
 SHAPES = {
     "test_embeddings": "MD",
     "test_probabilities": "MK",
@@ -19,7 +19,7 @@ SHAPES = {
     "train_predicted": "N",
     "train_given": "N",
     "train_true": "N",
-    "validation_probabilities": "VK",
+    "validation_probabilities": "VL",
     "validation_given": "V",
     "validation_true": "V",
     "carrying_class": "K",
@@ -31,23 +31,25 @@ ROUNDING = 1e-6  # by how much a probability may leave [0, 1]
 class Evaluation:
     """The arrays every metric is a function of.
 
-    All labels lie in ``[0, K)``. Any of M, N and V may be 0; a metric that needs the missing examples is then
+    True classes lie in ``[0, K)``, labels in ``[0, L)``; L is above K where parts of split identities have labels of
+    their own. Any of M, N and V may be 0; a metric that needs the missing examples is then
     undefined. The fields are read-only views of the arrays given. Embeddings that are not finite and probabilities that
     are NaN are let in, because a run that diverged is a result too; the metrics that read them say so.
 
     Attributes:
         test_embeddings: ``float32 (M, D)``, embeddings of the clean test set as the network leaves them, not
             normalised.
-        test_probabilities: ``float32 (M, K)``, class probabilities of the same images.
+        test_probabilities: ``float32 (M, K)``, class probabilities of the same images; a class that has several labels
+            has the likeliest one's.
         test_true: ``int64 (M,)``, their true classes.
-        train_predicted: ``int64 (N,)``, the class the final model predicts for each training image.
+        train_predicted: ``int64 (N,)``, the label the final model predicts for each training image.
         train_given: ``int64 (N,)``, the label it was trained with, wrong where noise was injected.
         train_true: ``int64 (N,)``, its true class.
-        validation_probabilities: ``float32 (V, K)``, class probabilities of images the model was never trained on.
+        validation_probabilities: ``float32 (V, L)``, probabilities of labels of images the model was never trained on.
         validation_given: ``int64 (V,)``, their given labels, with noise of the same kind as in training.
         validation_true: ``int64 (V,)``, their true classes.
         carrying_class: ``int64 (K,)``, the class whose label the images of true class i mostly carry by design;
-            ``arange(K)`` when no class is merged into another.
+            ``arange(K)`` when no class is merged into another, -1 where no label is theirs.
 
     Raises:
         ValueError: a shape, a dtype, a label or a probability (a logit, say) does not fit; the message names the field,
@@ -78,9 +80,25 @@ class Evaluation:
             _check_dtype(name, array, np.floating if len(letters) == 2 else np.integer)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        for name, letters in SHAPES.items():
-            if letters != "MD":
-                _check_range(name, getattr(self, name), highest=1 if letters in ("MK", "VK") else sizes["K"] - 1)
+        if sizes["L"] < sizes["K"]:
+            raise ValueError(f"validation_probabilities must have at least K={sizes['K']} labels; got {sizes['L']}")
+        for name, (lowest, highest) in _ranges(sizes["K"], sizes["L"]).items():
+            _check_range(name, getattr(self, name), lowest, highest)
+
+
+def _ranges(num_classes: int, num_labels: int) -> dict[str, tuple[int, int]]:
+    true, given = (0, num_classes - 1), (0, num_labels - 1)
+    return {
+        "test_probabilities": (0, 1),
+        "test_true": true,
+        "train_predicted": given,
+        "train_given": given,
+        "train_true": true,
+        "validation_probabilities": (0, 1),
+        "validation_given": given,
+        "validation_true": true,
+        "carrying_class": (-1, num_classes - 1),
+    }
 
 
 def _check_shape(name: str, letters: str, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
@@ -98,8 +116,8 @@ def _check_dtype(name: str, array: NDArray[Any], family: type[np.generic]) -> No
         raise ValueError(f"{name} must hold {family.__name__} numbers; got {array.dtype}")
 
 
-def _check_range(name: str, array: NDArray[Any], highest: int) -> None:
+def _check_range(name: str, array: NDArray[Any], lowest: int, highest: int) -> None:
     """Labels and probabilities, the latter up to rounding; NaN lies nowhere and passes."""
-    outside = array[(array < -ROUNDING) | (array > highest + ROUNDING)]
+    outside = array[(array < lowest - ROUNDING) | (array > highest + ROUNDING)]
     if outside.size:
-        raise ValueError(f"{name} must lie in [0, {highest}]; got {outside[0]}")
+        raise ValueError(f"{name} must lie in [{lowest}, {highest}]; got {outside[0]}")

@@ -37,8 +37,8 @@ def contact_sheet(images: ImageSet, labels: CorruptedLabels, *, rows: int = 6) -
         axes = figure.add_subplot(lines, COLUMNS, place + 1)
         pixels = np.moveaxis(images.images[row], 0, -1)
         axes.imshow(pixels.squeeze(), cmap="gray" if pixels.shape[-1] == 1 else None, vmin=0, vmax=255)
-        names = (images.class_names[label] for label in (labels.true[row], labels.given[row]))
-        axes.set_title("\n> ".join(_short(name) for name in names), fontsize=7, parse_math=False)
+        names = (_name(images, label) for label in (labels.true[row], labels.given[row]))
+        axes.set_title("\n> ".join(short_name(name) for name in names), fontsize=7, parse_math=False)
         axes.set_axis_off()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
@@ -54,5 +54,11 @@ def _spread(labels: CorruptedLabels, count: int) -> list[int]:
     return sorted(in_turn[:count], key=lambda row: (labels.true[row], row))
 
 
-def _short(name: str, length: int = 14) -> str:
+def _name(images: ImageSet, label: int) -> str:
+    """A class's name; a label beyond the classes is a part of a split identity."""
+    return images.class_names[label] if label < images.num_classes else f"new {label}"
+
+
+def short_name(name: str, length: int = 14) -> str:
+    """A class name that fits beside a picture."""
     return name if len(name) <= length else name[: length - 1] + "…"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from noisylabels.catalog import split_top_level
+from noisylabels.noise_rates import without_rate
 from noisylabels.report.wording import Quantity
 from noisylabels.result import RunResult, Status
 from noisylabels.spec import RunSpec
@@ -144,7 +144,5 @@ def _setting(dataset: str, model: str, runs: dict[tuple[str, str, float], list[P
 
 
 def corruption_and_rate(spec: RunSpec) -> tuple[str, float]:
-    """The corruption's short text without its rate, and the rate."""
-    kind, _, parameters = spec.short("corruption").partition(":")
-    others = [part for part in split_top_level(parameters) if not part.startswith("rate=")]
-    return f"{kind}:{','.join(others)}" if others else kind, float(spec.plugin("corruption").rate)
+    """The corruption's short text without its rate, and the rate; of a sum, the first step's."""
+    return without_rate(spec.plugin("corruption"))

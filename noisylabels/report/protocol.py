@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -76,8 +77,9 @@ def _noise(runs: Sequence[PlannedRun]) -> Iterator[Table]:
 
 def _record_texts(records: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     rates = [f"{100 * float(record['realised_rate']):.2f}" for record in records]
-    flipped = [f"{record.get('num_flipped', '?')} of {record.get('num_examples', '?')}" for record in records]
-    parameters = _pairs({k: v for k, v in records[0].get("parameters", {}).items() if k != "rate"})
+    flipped = [_counted(record) for record in records]
+    asked = {k: v for k, v in records[0].get("parameters", {}).items() if k != "rate"}
+    parameters = _pairs({k: json.dumps(v) if isinstance(v, dict | list) and v else v for k, v in asked.items()})
     low, high = min(rates, key=float), max(rates, key=float)
     return (
         low if low == high else f"{low} to {high}",
@@ -85,6 +87,15 @@ def _record_texts(records: Sequence[dict[str, Any]]) -> tuple[str, ...]:
         str(len(records)),
         parameters or "none",
     )
+
+
+def _counted(record: dict[str, Any]) -> str:
+    """Wrong labels of the kept examples; records of the first version leave none out and do not say so."""
+    dropped = record.get("num_dropped", 0)
+    if not isinstance(record.get("num_examples"), int):
+        return f"{record.get('num_flipped', '?')} of ?"
+    left_out = f", {dropped} left out" if dropped else ""
+    return f"{record.get('num_flipped', '?')} of {record['num_examples'] - dropped}{left_out}"
 
 
 def _environment(results: Sequence[RunResult]) -> Iterator[Table]:

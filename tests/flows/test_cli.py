@@ -47,7 +47,7 @@ TRAIN = ("train", "--dataset", DIGITS, "--model", "small_cnn:width=4", "--set", 
     ("arguments", "code", "sentence"),
     [
         (("train", "--dataset", "digits", "--corruption", "symetric:rate=0.2"), 2,
-         "unknown corruption 'symetric'; did you mean 'symmetric'? known: asymmetric, clean, identity_merge, sy"),
+         "unknown corruption 'symetric'; did you mean 'symmetric'? known: asymmetric, clean, clean_subset, "),
         (("train", "--dataset", "digits", "--head", "archface"), 2, "unknown head 'archface'; did you mean 'arcface'?"),
         (("train", "--dataset", "digit"), 2, "unknown dataset 'digit'; did you mean 'digits'?"),
         (("train", "--dataset", "digits", "--corruption", "symmetric:rate=1.4"), 2,
@@ -166,12 +166,12 @@ def test_corrupt_leaves_labels_record_matrix_and_picture(cli: Cli, tmp_path: Pat
         "corrupt", "--dataset", DIGITS, "--corruption", "symmetric:rate=0.25", "--seed", "3", "--out", "out"
     )
     assert code == 0
-    assert "60 of 240 training labels are wrong, 25.00% (asked 25.00%)" in out
+    assert "60 of 240 training labels are wrong, 25.00% (asked 25.00% of examples)" in out
     with (tmp_path / "out" / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sum(int(row["is_flipped"]) for row in rows) == 60
     assert all((row["true_label"] != row["given_label"]) == (row["is_flipped"] == "1") for row in rows)
-    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    record = json.loads((tmp_path / "out" / "noise.json").read_text())
     assert record["realised_rate"] == 0.25
     matrix = np.loadtxt(tmp_path / "out" / "transition_matrix.csv", delimiter=",", skiprows=1)[:, 1:]
     assert np.allclose(matrix.sum(axis=1), 1, atol=1e-5)

@@ -9,6 +9,7 @@ import pytest
 
 import studies
 from noisylabels.cli.stored import known_results
+from noisylabels.data import data_root
 from noisylabels.records import read_records, write_records
 from noisylabels.result import Measurement, RunResult
 from noisylabels.spec import RunSpec
@@ -67,3 +68,20 @@ def test_published_records_are_the_whole_plan_of_their_study(name: str) -> None:
     study = Study.find(name)
     published = read_records(studies.path(name).with_name("records.jsonl"))
     assert [result.run_id for result in published] == [spec.run_id for spec in study.plan()]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", [n for n in studies.names() if studies.path(n).with_name("records.jsonl").exists()])
+def test_the_published_labels_are_made_again_bit_by_bit(name: str) -> None:
+    """A record's given labels hang on nothing but its spec: no later change of the code may move them."""
+    published = read_records(studies.path(name).with_name("records.jsonl"))
+    if not (data_root() / "cifar-10-batches-py").is_dir():
+        pytest.skip(f"needs CIFAR-10 under {data_root()}")
+    by_noise = {(result.spec.dataset, result.spec.corruption, result.spec.noise_seed): result for result in published}
+    splits = {dataset: Study.find(name).base.plugin("dataset").prepare(data_root()) for dataset, _, _ in by_noise}
+    for (dataset, _, seed), result in by_noise.items():
+        images = splits[dataset].train
+        corruption = result.spec.plugin("corruption")
+        noise = corruption.apply(images.labels, images.num_classes, seed=seed, example_ids=images.ids)
+        assert noise.record.given_sha256 == result.noise["given_sha256"]
+        assert noise.record.true_sha256 == result.noise["true_sha256"]

@@ -7,13 +7,25 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions import Asymmetric, Clean, IdentityMerge, Symmetric
+from corruptions import (
+    Asymmetric,
+    Clean,
+    CleanSubset,
+    DropIdentities,
+    IdentityMerge,
+    Pair,
+    RandomLabels,
+    Symmetric,
+)
 from tests.laws.corruption_laws import (
     Case,
+    at_least_the_share_of_examples_flipped,
     share_of_each_class_flipped,
+    share_of_examples_dropped,
     share_of_examples_flipped,
     share_of_examples_redrawn,
     share_of_identities_absorbed,
+    share_of_identities_dropped,
 )
 
 CIFAR10_MAP = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
@@ -159,7 +171,64 @@ MERGE_GIVEN = Case(
     is_drawn=False,
 )
 
+PAIR = Case(
+    name="pair",
+    make=lambda rate: Pair(rate),
+    rates=("0.1", "0.45"),
+    num_classes=7,
+    labels=skewed_labels(7, 200),
+    may_become=lambda i: {(i + 1) % 7},
+    check_rate=share_of_each_class_flipped(dict.fromkeys(range(7), Fraction(1))),
+)
+RANDOM = Case(
+    name="random_labels",
+    make=lambda rate: RandomLabels(rate),
+    rates=("0.2", "0.5", "1"),
+    num_classes=6,
+    labels=skewed_labels(6, 150),
+    may_become=lambda i: others(6) - {i},
+    check_rate=share_of_examples_redrawn,
+)
+CLEAN_SUBSET = Case(
+    name="clean_subset of symmetric",
+    make=lambda rate: CleanSubset(of=Symmetric(rate)),
+    rates=("0.1", "0.35", "0.8"),
+    num_classes=5,
+    labels=skewed_labels(5, 120),
+    may_become=lambda i: {-1},
+    check_rate=share_of_examples_dropped,
+)
+DROPPED_IDENTITIES = Case(
+    name="drop_identities of identity_merge",
+    make=lambda rate: DropIdentities(of=IdentityMerge(rate)),
+    rates=("0.1", "0.3", "0.5"),
+    num_classes=20,
+    labels=skewed_labels(20, 200),
+    may_become=lambda i: {-1},
+    check_rate=share_of_identities_dropped,
+)
+SUM_GROWING_FIRST = Case(
+    name="symmetric + identity_merge",
+    make=lambda rate: Symmetric(rate) + IdentityMerge(0.3 if rate else 0),
+    rates=("0.1", "0.35", "0.8"),
+    num_classes=10,
+    labels=skewed_labels(10, 200),
+    may_become=lambda i: others(10) - {i},
+    check_rate=at_least_the_share_of_examples_flipped,
+)
+SUM_OF_THREE = Case(
+    name="asymmetric + symmetric + identity_merge",
+    make=lambda rate: Asymmetric(0.2 if rate else 0, map="pair") + Symmetric(rate) + IdentityMerge(0.3 if rate else 0),
+    rates=("0.1", "0.35"),
+    num_classes=10,
+    labels=skewed_labels(10, 200),
+    may_become=lambda i: others(10) - {i},
+    check_rate=at_least_the_share_of_examples_flipped,
+    is_nested=False,  # in the set of wrong examples it is, and test_composition says so; later labels overwrite earlier
+)
+
 CASES: dict[str, tuple[Case, ...]] = {
+    "+": (SUM_GROWING_FIRST, SUM_OF_THREE),
     "asymmetric": (
         ASYMMETRIC_CIFAR10,
         ASYMMETRIC_CIFAR100,
@@ -168,6 +237,10 @@ CASES: dict[str, tuple[Case, ...]] = {
         ASYMMETRIC_MATRIX,
     ),
     "clean": (CLEAN,),
+    "clean_subset": (CLEAN_SUBSET,),
+    "drop_identities": (DROPPED_IDENTITIES,),
     "identity_merge": (MERGE_PAIRS, MERGE_FOURS, MERGE_GIVEN),
+    "pair": (PAIR,),
+    "random_labels": (RANDOM,),
     "symmetric": (SYMMETRIC, SYMMETRIC_INCLUSIVE, SYMMETRIC_TWO_CLASSES),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from corruptions import CORRUPTIONS, Asymmetric, CorruptedLabels, IdentityMerge, NoiseRecord, Symmetric
-from tests.laws.corruption_cases import CASES
+from tests.laws.all_cases import CASES
 
 
 @pytest.mark.parametrize(
@@ -50,9 +52,10 @@ def test_ids_that_name_no_examples_are_refused(ids: list[int], message: str) -> 
 
 @pytest.mark.parametrize("kind", sorted(set(CORRUPTIONS) - {"clean"}))
 def test_one_class_cannot_be_confused(kind: str) -> None:
-    corruption = CASES[kind][0].make(0.1)
-    with pytest.raises(ValueError, match=f"^{kind} needs num_classes of at least 2; got 1$"):
-        corruption.apply([0, 0], 1, seed=0)
+    case = dataclasses.replace(CASES[kind][0], num_classes=1)
+    inner = getattr(case.make(0.1), "of", None)
+    with pytest.raises(ValueError, match=f"^({kind}|{getattr(inner, 'kind', None)}) needs num_classes of at least"):
+        case.apply(case.some_rate, labels=np.zeros(2, dtype=np.int64))
 
 
 def test_a_seed_that_is_no_integer_is_refused() -> None:
@@ -132,9 +135,11 @@ def test_groups_that_are_none_are_refused(parameters: dict[str, object], message
 
 
 def test_transition_matrix_is_refused_at_identity_scale() -> None:
-    record = Symmetric(0.5).apply(range(2_001), 2_001, seed=0).record
-    with pytest.raises(ValueError, match=r"refused above 2,000 classes; got 2,001: read record.transitions"):
-        record.transition_matrix()
+    noise = Symmetric(0.5).apply(range(1_001), 1_001, seed=0)
+    with pytest.raises(ValueError, match=r"dense and refused above 1,000 classes; got 1,001: read the sparse"):
+        noise.transition_matrix()
+    assert noise.record.transitions is None
+    assert len(noise.transitions()) == noise.record.num_flipped == 501
 
 
 @pytest.fixture
@@ -144,7 +149,7 @@ def noise() -> CorruptedLabels:
 
 def test_verify_names_what_differs(noise: CorruptedLabels) -> None:
     noise.verify()
-    swapped = CorruptedLabels(noise.true, noise.true, noise.record)
+    swapped = CorruptedLabels(noise.true, noise.true, noise.ids, noise.record)
     with pytest.raises(ValueError, match=r"not the ones this record describes: .*given_sha256"):
         swapped.verify()
 
@@ -152,11 +157,18 @@ def test_verify_names_what_differs(noise: CorruptedLabels) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "noise record must have schema_version 1; got 2"),
+        ({"schema_version": 1}, "noise record must have schema_version 2; got 1"),
+        ({"seed": "7"}, "seed of a noise record must be int; got '7'"),
+        ({"details": [1]}, r"details of a noise record must be Mapping\[str, Any\]; got \[1\]"),
+        ({"count_by_class": [2, -1, 5]}, "count_by_class of a noise record must be a list of whole numbers"),
+        ({"count_by_class": {"a": 1}}, "count_by_class of a noise record must be a list of whole numbers"),
+        ({"transitions": [1]}, "transitions of a noise record must be an object; got list"),
+        ({"steps": [3]}, "noise record must be an object; got int"),
+        ({"num_dropped": 6}, "noise record contradicts itself in num_dropped, realised_rate"),
         ({"colour": "red"}, "noise record has unknown colour"),
         ({"num_flipped": 2}, "noise record contradicts itself in num_flipped, realised_rate"),
         ({"realised_rate": 0.25}, "noise record contradicts itself in realised_rate"),
-        ({"num_classes": 4}, "noise record contradicts itself in num_classes"),
+        ({"num_classes": 4}, "noise record contradicts itself in num_classes, num_given_classes"),
         ({"transitions": {"true": [], "given": []}}, "transitions of a noise record lacks count"),
     ],
 )

@@ -124,7 +124,7 @@ def knows_no_class_names(metric: Metric) -> None:
     new_name = np.array([2, 0, 3, 1])
     old_name = np.argsort(new_name)
     renamed = {name: new_name[getattr(run, name)] for name, letters in SHAPES.items() if letters in ("M", "N", "V")}
-    renamed |= {name: getattr(run, name)[:, old_name] for name, letters in SHAPES.items() if letters in ("MK", "VK")}
+    renamed |= {name: getattr(run, name)[:, old_name] for name, letters in SHAPES.items() if letters in ("MK", "VL")}
     renamed |= {"carrying_class": new_name[run.carrying_class[old_name]]}
     assert agree(metric.compute(run), metric.compute(replace(run, **renamed)))
 
@@ -474,12 +474,33 @@ def test_an_absorbed_identity_counts_as_wrong_unless_the_merge_is_credited() -> 
     values = {m.name: m.value for m in measure_all(replace(run, test_probabilities=taught))}
     assert values["accuracy"] == 75 / 90
     assert values["accuracy_merged"] == 1.0
+    assert values["accuracy_known"] == 1.0
+
+
+def test_an_identity_without_a_label_is_wrong_in_two_accuracies_and_out_of_the_third() -> None:
+    """Class 0, with 30 of 90 images, was left out of training; the model knows all the others."""
+    run = replace(ordinary_run(), carrying_class=np.array([-1, 1, 2, 3]))
+    taught = np.eye(4, dtype=np.float32)[np.where(run.test_true == 0, 1, run.test_true)]
+    measured = {m.name: m for m in measure_all(replace(run, test_probabilities=taught))}
+    assert measured["accuracy"].value == measured["accuracy_merged"].value == 60 / 90
+    assert (measured["accuracy_known"].value, measured["accuracy_known"].n) == (1.0, 60)
+
+
+def test_more_labels_than_classes_are_let_in() -> None:
+    """Class 3 was split: a part of its images carries the label 4."""
+    run = ordinary_run()
+    split = np.where(np.arange(90) >= 82, 4, run.train_given)
+    five = np.pad(run.validation_probabilities, ((0, 0), (0, 1)))
+    run = replace(run, train_given=split, train_predicted=split, validation_given=split, validation_probabilities=five)
+    values = {m.name: m.value for m in measure_all(run)}
+    assert values["memorisation"] == 1.0
+    assert values["accuracy"] == METRICS["accuracy"]().compute(ordinary_run())
 
 
 def test_without_a_merge_both_accuracies_agree() -> None:
     run = replace(ordinary_run(), carrying_class=np.arange(4))
     values = {m.name: m.value for m in measure_all(run)}
-    assert values["accuracy_merged"] == values["accuracy"]
+    assert values["accuracy_merged"] == values["accuracy_known"] == values["accuracy"]
     assert values["accuracy"] is not None
 
 
@@ -569,9 +590,11 @@ def test_a_value_that_is_not_finite_is_no_value() -> None:
         ({"test_true": np.zeros(89, dtype=int)}, r"test_true must have shape \(M=90\); got \(89,\)"),
         ({"test_embeddings": np.zeros(90)}, r"test_embeddings must have shape \(M, D\); got \(90,\)"),
         (
-            {"validation_probabilities": np.zeros((90, 5))},
-            r"validation_probabilities must have shape \(V, K=4\); got \(90, 5\)",
+            {"validation_probabilities": np.zeros((90, 3))},
+            "validation_probabilities must have at least K=4 labels; got 3",
         ),
+        ({"train_given": np.full(90, 4)}, r"train_given must lie in \[0, 3\]; got 4"),
+        ({"carrying_class": np.full(4, -2)}, r"carrying_class must lie in \[-1, 3\]; got -2"),
         ({"carrying_class": np.arange(3)}, r"carrying_class must have shape \(K=4\); got \(3,\)"),
         ({"train_given": np.zeros(90)}, "train_given must hold integer numbers; got float64"),
         (

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix
 from corruptions import Asymmetric, IdentityMerge, Symmetric
 from corruptions.cifar100 import FINE_NAMES, SUPERCLASS_IDS, SUPERCLASSES
 from corruptions.class_maps import CLASS_MAPS
-from corruptions.confusion import Confusion
+from corruptions.sparse_confusion import SparseConfusion
 from tests.laws.corruption_cases import CIFAR100_COARSE
 from tests.references.plain_integers import WORD, assert_uniform, draw_in_plain_integers
 
@@ -45,7 +45,7 @@ def test_symmetric_equals_a_slow_loop(num_classes: int, rate: str, inclusive: bo
 def test_exclusive_targets_are_uniform_over_the_other_classes() -> None:
     noise = Symmetric(0.5).apply(np.arange(90_000) % 10, 10, seed=1)
     for i in range(10):
-        counts = noise.record.transition_matrix()[i] * 9_000
+        counts = noise.transition_matrix()[i] * 9_000
         assert stats.chisquare(np.delete(counts, i)).pvalue > 1e-3
         assert counts[i] > 4_000
 
@@ -115,9 +115,9 @@ ROW_STOCHASTIC = np.array(
 def test_matrix_noise_has_the_asked_transition_matrix() -> None:
     """``T = (1 - rate) I + rate M``: the diagonal exactly, the cells by chi-square."""
     rate, per_class = 0.6, 20_000
-    record = Asymmetric.from_matrix(ROW_STOCHASTIC, rate).apply(np.arange(4 * per_class) % 4, 4, seed=3).record
+    noise = Asymmetric.from_matrix(ROW_STOCHASTIC, rate).apply(np.arange(4 * per_class) % 4, 4, seed=3)
     expected = (1 - rate) * np.eye(4) + rate * ROW_STOCHASTIC
-    realised = record.transition_matrix()
+    realised = noise.transition_matrix()
     np.testing.assert_allclose(np.diag(realised), np.diag(expected), atol=0.5 / per_class)
     for i in (0, 2, 3):
         cells = [j for j in range(4) if j != i and expected[i, j] > 0]
@@ -128,7 +128,7 @@ def test_matrix_noise_has_the_asked_transition_matrix() -> None:
 
 def test_inverse_cdf_at_its_edges() -> None:
     """Shares 1/2, 1/4, 1/4 of the words that leave class 4; class 6 can only become 0."""
-    confusion = Confusion.from_cells(((6, 0, 1.0), (4, 1, 0.3), (4, 3, 0.15), (4, 2, 0.15), (4, 4, 0.4)))
+    confusion = SparseConfusion.from_cells(((6, 0, 1.0), (4, 1, 0.3), (4, 3, 0.15), (4, 2, 0.15), (4, 4, 0.4)))
     words = np.array([0, WORD // 2 - 1, WORD // 2, WORD // 4 * 3 - 1, WORD // 4 * 3, WORD - 1], dtype=np.uint64)
     assert confusion.sources.tolist() == [4, 6]
     assert confusion.leaving == (Fraction(3, 5), 1)
@@ -248,7 +248,7 @@ def test_transition_matrix_equals_scikit_learn() -> None:
     present = np.unique(labels)
     expected = np.eye(8)
     expected[present] = confusion_matrix(noise.true, noise.given, labels=range(8), normalize="true")[present]
-    np.testing.assert_allclose(noise.record.transition_matrix(), expected, rtol=1e-15)
+    np.testing.assert_allclose(noise.transition_matrix(), expected, rtol=1e-15)
 
 
 def test_labels_are_the_recorded_ones() -> None:

@@ -1,0 +1,187 @@
+"""Every kind of noise from the command line and from a study file, on real images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from corruptions import CORRUPTIONS
+from corruptions.files import read_noise
+from noisylabels.cli.app import app
+from noisylabels.problem import check, pose
+from noisylabels.recipe import remade
+from noisylabels.run import execute
+from noisylabels.study import Study
+
+DIGITS = "digits:per_class=30,test_per_class=20"
+TEXTS = {
+    "asymmetric": "asymmetric:rate=0.4,map=pair",
+    "clean": "clean",
+    "clean_subset": 'clean_subset:of="symmetric:rate=0.4"',
+    "clustered": "clustered:rate=0.3",
+    "confusion": "confusion:rate=0.3,neighbours=2",
+    "drop_identities": "drop_identities:of=identity_merge:rate=0.3",
+    "identity_flip": "identity_flip:rate=0.3,targets=look_alike,neighbours=3",
+    "identity_merge": "identity_merge:rate=0.3,pairing=look_alike,moved=0.5",
+    "identity_split": "identity_split:rate=0.3,parts=3,balance=skewed",
+    "instance": "instance:rate=0.3",
+    "legacy": "legacy:rate=0.4,code=dividemix_symmetric",
+    "outlier": "outlier:rate=0.1,labels=random",
+    "pair": "pair:rate=0.3",
+    "random_labels": "random_labels",
+    "symmetric": "symmetric:rate=0.2,inclusive=true",
+    "+": "symmetric:rate=0.1 + identity_merge:rate=0.2",
+}
+STUDY = """
+seeds = 1
+[base]
+dataset = "{dataset}"
+model = "small_cnn:width=4"
+[base.train]
+epochs = 1
+batch_size = 32
+crop_padding = 1
+[axes]
+corruption = {corruptions}
+"""
+
+
+def test_every_kind_has_a_text() -> None:
+    assert set(TEXTS) == {*CORRUPTIONS, "+"} - {"human"}  # whose labels are CIFAR's: see test_human_noise_of_cifar
+
+
+@pytest.mark.parametrize("kind", sorted(TEXTS))
+def test_the_command_line_makes_verifies_and_applies_it(kind: str, tmp_path: Path) -> None:
+    run = CliRunner()
+    made = run.invoke(
+        app, ["corrupt", "--dataset", DIGITS, "--corruption", TEXTS[kind], "--seed", "5", "--out", str(tmp_path / "a")]
+    )
+    assert made.exit_code == 0, made.output
+    noise = read_noise(tmp_path / "a")
+    for name in ("contact_sheet", "transition_matrix", "wrong_by_class"):
+        with Image.open(tmp_path / "a" / f"{name}.png") as picture:
+            assert picture.width > 400
+    verified = run.invoke(app, ["corrupt", "verify", str(tmp_path / "a"), "--dataset", DIGITS, "--json"])
+    assert json.loads(verified.stdout)["recipe_followed"] is True
+    applied = run.invoke(
+        app, ["corrupt", "apply", str(tmp_path / "a"), "--dataset", DIGITS, "--out", str(tmp_path / "b")]
+    )
+    assert applied.exit_code == 0, applied.output
+    assert read_noise(tmp_path / "b").given.tolist() == noise.given.tolist()
+    compared = run.invoke(app, ["corrupt", "diff", str(tmp_path / "a"), str(tmp_path / "b"), "--json"])
+    assert json.loads(compared.stdout)["same_labels"] is True
+
+
+def test_a_study_file_trains_under_every_kind(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(STUDY.format(dataset=DIGITS, corruptions=json.dumps(list(TEXTS.values()))))
+    plan = Study.from_toml(file).plan()
+    assert len(plan) == len(TEXTS)
+    check(plan, tmp_path)
+    for spec in plan:
+        problem = pose(spec, tmp_path)
+        result = execute(spec, problem)
+        assert result.status in ("ok", "collapsed"), spec.corruption
+        assert result.value("accuracy") is not None
+        assert result.noise["kind"] == (spec.plugin("corruption").kind)
+        sizes = result.provenance["sizes"]
+        assert sizes["train"] == len(problem.train_given) == int(problem.noisy_train.is_kept.sum())
+        again = remade(problem.noisy_train) if not spec.plugin("corruption").needs() else None
+        assert again is None or np.array_equal(again.given, problem.noisy_train.given)
+
+
+def test_a_rate_axis_reaches_the_step_that_has_none(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    kinds = ["symmetric", "clean_subset:of=symmetric", "symmetric + identity_merge:rate=0.2"]
+    file.write_text(STUDY.format(dataset=DIGITS, corruptions=json.dumps(kinds)) + "rate = [0.0, 0.2]\n")
+    texts = [spec.short("corruption") for spec in Study.from_toml(file).plan()]
+    assert texts == [
+        "clean",
+        "symmetric:rate=0.2",
+        'clean_subset:of="symmetric:rate=0.2"',
+        "identity_merge:rate=0.2",
+        "symmetric:rate=0.2 + identity_merge:rate=0.2",
+    ]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    made = CliRunner().invoke(
+        app, ["corrupt", "--dataset", DIGITS, "--corruption", "symmetric:rate=0.2", "--out", str(tmp_path / "record")]
+    )
+    assert made.exit_code == 0
+    return tmp_path / "record"
+
+
+def failure_of(*arguments: str) -> str:
+    """The one line that a refused command leaves."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code != 0
+    assert result.exception is not None
+    return str(result.exception)
+
+
+def test_a_label_edited_by_hand_is_found(record: Path, tmp_path: Path) -> None:
+    with np.load(record / "noise.npz") as stored:
+        arrays = {name: stored[name].copy() for name in stored.files}
+    arrays["given_labels"][7] = (arrays["given_labels"][7] + 1) % 10
+    np.savez(record / "noise.npz", **arrays)
+    assert "do not belong together: labels are not the ones this record describes" in failure_of(
+        "corrupt", "verify", str(record)
+    )
+
+
+def test_a_recipe_that_makes_other_labels_is_found(record: Path) -> None:
+    values = json.loads((record / "noise.json").read_text())
+    (record / "noise.json").write_text(json.dumps(values | {"seed": 8}))
+    assert "its recipe makes" in failure_of("corrupt", "verify", str(record))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"schema_version": 9}, "must have schema_version 2; got 9"),
+        ({"num_examples": 10**12}, "contradicts itself in num_examples"),
+        ({"kind": "os.system"}, "unknown corruption 'os.system'"),
+        ({"parameters": {"rate": 0.2, "colour": 1}}, "unknown parameter 'colour'"),
+        ({"count_by_class": "x"}, "count_by_class of a noise record must be a list of whole numbers"),
+    ],
+)
+def test_a_record_that_is_none_is_refused_in_one_line(record: Path, change: dict[str, object], sentence: str) -> None:
+    values = json.loads((record / "noise.json").read_text())
+    (record / "noise.json").write_text(json.dumps(values | change))
+    said = failure_of("corrupt", "verify", str(record))
+    assert sentence in said
+    assert "\n" not in said
+
+
+def test_a_record_with_a_pickle_in_it_is_refused_and_nothing_runs(record: Path, tmp_path: Path) -> None:
+    class Mine:
+        def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+            return (Path.touch, (tmp_path / "executed",))
+
+    np.savez(record / "noise.npz", ids=np.array([Mine()], dtype=object), true_labels=[0], given_labels=[0])
+    assert "is not a file of labels" in failure_of("corrupt", "verify", str(record))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_record_of_other_images_is_not_applied(record: Path, tmp_path: Path) -> None:
+    said = failure_of(
+        "corrupt", "apply", str(record), "--dataset", "digits:per_class=20", "--out", str(tmp_path / "out")
+    )
+    assert "the record must be about the 160 training images" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_torn_record_is_refused(record: Path) -> None:
+    whole = (record / "noise.npz").read_bytes()
+    (record / "noise.npz").write_bytes(whole[: len(whole) // 2])
+    assert "is not a file of labels" in failure_of("corrupt", "verify", str(record))
+    shutil.rmtree(record)
+    assert "does not exist" in failure_of("corrupt", "verify", str(record))
