@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from fractions import Fraction
 from operator import index
 from typing import Any, ClassVar, Self
 
@@ -100,7 +102,12 @@ class Asymmetric(Corruption):
         members = np.flatnonzero(source >= 0)
         sizes = np.bincount(source[members], minlength=len(confusion.sources)).tolist()
         rate = exact(self.rate)
-        quotas = [quota(rate * leaving, size) for leaving, size in zip(confusion.leaving, sizes, strict=True)]
+
+        @functools.cache  # exact arithmetic is slow, and of 100,000 identities few differ in both numbers
+        def asked(leaving: Fraction, size: int) -> int:
+            return quota(rate * leaving, size)
+
+        quotas = list(map(asked, confusion.leaving, sizes))
         draws = example_draws(seed, "asymmetric/which", ids[members])
         chosen = members[smallest_per_group(draws, source[members], np.array(quotas, dtype=np.int64))]
         given = true.copy()

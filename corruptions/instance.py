@@ -13,7 +13,7 @@ from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws, unit_floats
 from corruptions.examples import Examples
 from corruptions.portable import LARGEST, ONE_SIGMA, Standardiser, exact_product, exp, random_signs, row_chunks
-from corruptions.quota import quota, smallest
+from corruptions.quota import quota, smallest, smallest_drawn
 
 MAX_LISTED_CLASSES = 100
 _BALANCING_STEPS = 8
@@ -69,7 +69,7 @@ class Instance(Corruption):
         return frozenset({"features"})
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
-        chosen = smallest(example_draws(seed, "instance/which", examples.ids), quota(self.rate, len(examples)))
+        chosen = smallest_drawn(seed, "instance/which", examples.ids, quota(self.rate, len(examples)))
         given = examples.true.copy()
         if len(chosen):
             targets = InstanceTargets.learnt(basis, self.temperature, seed)

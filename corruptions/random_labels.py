@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from corruptions.corruption import Corruption, Decision
-from corruptions.draws import example_draws, integers_below
 from corruptions.examples import Examples
-from corruptions.quota import quota, smallest
+from corruptions.quota import quota, smallest_drawn
+from corruptions.symmetric import relabelled
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,6 @@ class RandomLabels(Corruption):
     rate: float = 1.0
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
-        draws = example_draws(seed, "random_labels/which", examples.ids)
-        chosen = smallest(draws, quota(self.rate, len(examples)))
-        words = example_draws(seed, "random_labels/target", examples.ids[chosen])
-        given = examples.true.copy()
-        given[chosen] = integers_below(examples.num_classes, words)
+        chosen = smallest_drawn(seed, "random_labels/which", examples.ids, quota(self.rate, len(examples)))
+        given = relabelled(examples, chosen, seed, "random_labels/target", inclusive=True)
         return Decision(given, {"num_chosen": len(chosen)})

@@ -43,14 +43,21 @@ class Symmetric(Corruption):
     inclusive: bool = False
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
-        true, K = examples.true, examples.num_classes
-        chosen = smallest_drawn(seed, "symmetric/which", examples.ids, quota(self.rate, len(true)))
-        given = true.copy()
-        for start in range(0, len(chosen), _BLOCK):
-            rows = chosen[start : start + _BLOCK]
-            words = example_draws(seed, "symmetric/target", examples.ids[rows])
-            given[rows] = integers_below(K, words) if self.inclusive else _other(true[rows], K, words)
+        chosen = smallest_drawn(seed, "symmetric/which", examples.ids, quota(self.rate, len(examples)))
+        given = relabelled(examples, chosen, seed, "symmetric/target", inclusive=self.inclusive)
         return Decision(given, {"num_chosen": len(chosen)}, num_asked=None if self.inclusive else len(chosen))
+
+
+def relabelled(
+    examples: Examples, chosen: NDArray[np.int64], seed: int, purpose: str, *, inclusive: bool
+) -> NDArray[np.int64]:
+    """True labels, (N,), but for the chosen rows, which get a uniform draw of all classes or of all others."""
+    K, given = examples.num_classes, examples.true.copy()
+    for start in range(0, len(chosen), _BLOCK):
+        rows = chosen[start : start + _BLOCK]
+        words = example_draws(seed, purpose, examples.ids[rows])
+        given[rows] = integers_below(K, words) if inclusive else _other(examples.true[rows], K, words)
+    return given
 
 
 def _other(true: NDArray[np.int64], num_classes: int, words: NDArray[np.uint64]) -> NDArray[np.int64]:

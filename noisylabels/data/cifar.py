@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.label_file import read_annotations
 from noisylabels.data.dataset import Dataset
 from noisylabels.data.errors import DataError, MissingDataError
 from noisylabels.data.images import ImageSet
@@ -41,8 +42,6 @@ class _Cifar(Dataset):
 
 
     def annotations(self, root: Path) -> dict[str, NDArray[np.int64]]:
-        from corruptions.label_file import read_annotations
-
         path = root / "labels" / f"{self._title}_human.pt"
         if not path.is_file():
             raise MissingDataError(f"no human labels at {path}: put {path.name} of CIFAR-N (noisylabels.com) there")

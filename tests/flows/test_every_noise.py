@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from corruptions import CORRUPTIONS
 from corruptions.files import read_noise
 from noisylabels.cli.app import app
+from noisylabels.data import data_root
 from noisylabels.problem import check, pose
 from noisylabels.recipe import remade
 from noisylabels.run import execute
@@ -94,6 +95,30 @@ def test_a_study_file_trains_under_every_kind(tmp_path: Path) -> None:
         assert sizes["train"] == len(problem.train_given) == int(problem.noisy_train.is_kept.sum())
         again = remade(problem.noisy_train) if not spec.plugin("corruption").needs() else None
         assert again is None or np.array_equal(again.given, problem.noisy_train.given)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("text", ["human:labels=worse", "human:labels=aggre,twin=true", 'clean_subset:of="human"'])
+def test_human_noise_of_cifar(text: str, tmp_path: Path) -> None:
+    """From the command line and from a study file; the recipe is followed again with the published labels."""
+    if not (data_root() / "labels" / "CIFAR-10_human.pt").is_file():
+        pytest.skip(f"needs CIFAR-10 and CIFAR-10N under {data_root()}")
+    cifar = "cifar10:per_class=40,test_per_class=20"
+    arguments = ["corrupt", "--dataset", cifar, "--corruption", text, "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    verified = CliRunner().invoke(app, ["corrupt", "verify", str(tmp_path / "out"), "--dataset", cifar, "--json"])
+    assert json.loads(verified.stdout)["recipe_followed"] is True
+    file = tmp_path / "study.toml"
+    file.write_text(STUDY.format(dataset=cifar, corruptions=json.dumps([text])))
+    (spec,) = Study.from_toml(file).plan()
+    problem = pose(spec, data_root())
+    assert problem.noisy_train.given.tolist() == read_noise(tmp_path / "out").given.tolist()
+    assert execute(spec, problem).value("accuracy") is not None
+
+
+def test_a_data_set_without_human_labels_says_so() -> None:
+    said = failure_of("corrupt", "--dataset", DIGITS, "--corruption", "human", "--out", "nowhere")
+    assert said == "digits has no published human labels; cifar10 and cifar100 have"
 
 
 def test_a_rate_axis_reaches_the_step_that_has_none(tmp_path: Path) -> None:

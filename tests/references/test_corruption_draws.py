@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from corruptions import example_draws, integers_below, unit_floats
-from corruptions.quota import quota, smallest, smallest_per_group
+from corruptions.quota import order_by_group, quota, smallest, smallest_drawn, smallest_per_group
 from tests.references.plain_integers import WORD, assert_uniform, draw_in_plain_integers
 
 
@@ -107,3 +107,36 @@ def test_smallest_per_group_equals_sorting_each_group() -> None:
     counts = np.array([0, 3, 15, 7])
     expected = [i for g in range(4) for i in sorted(range(g, 60, 4), key=lambda i: draws[i])[: counts[g]]]
     assert smallest_per_group(draws, groups, counts).tolist() == sorted(expected)
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 1_000, 50_000])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.2, 0.5, 0.999, 1.0])
+def test_smallest_drawn_is_smallest_of_all_the_draws(total: int, share: float) -> None:
+    ids = np.random.default_rng(2).permutation(3 * total)[:total] - 5
+    draws = example_draws(9, "test", ids)
+    for count in {round(share * total), min(1, total), total}:
+        expected = sorted(sorted(range(total), key=draws.tolist().__getitem__)[:count])
+        assert smallest_drawn(9, "test", ids, count).tolist() == expected
+
+
+def test_smallest_drawn_where_the_bracket_misses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in 10^15 the count-th smallest draw lies outside: too far below, or too far above."""
+    ids = np.arange(1_000)
+    expected = smallest(example_draws(9, "test", ids), 400).tolist()
+    for bracket in ((0, 5), (WORD - 10, WORD - 1)):
+        monkeypatch.setattr("corruptions.quota._bracket", lambda *_, b=bracket: tuple(map(np.uint64, b)))
+        assert smallest_drawn(9, "test", ids, 400).tolist() == expected
+
+
+@pytest.mark.parametrize("num_groups", [1, 2, 3, 1_000])
+def test_order_by_group_is_the_sort_by_two_keys(num_groups: int) -> None:
+    groups = np.random.default_rng(1).integers(0, num_groups, 3_000)
+    draws = example_draws(1, "test", np.arange(3_000))
+    assert order_by_group(draws, groups).tolist() == np.lexsort((draws, groups)).tolist()
+
+
+def test_order_by_group_where_the_kept_bits_tie() -> None:
+    """Draws that differ in their lowest bits only: one key in 64 bits cannot tell them apart."""
+    draws = np.array([7, 3, 5, 1, 6, 2], dtype=np.uint64)
+    groups = np.array([900, 900, 900, 5, 5, 5])
+    assert order_by_group(draws, groups).tolist() == [3, 5, 4, 1, 2, 0]
