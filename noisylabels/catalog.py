@@ -149,7 +149,7 @@ def build(table: Mapping[str, type[P]], text: str, *, what: str) -> P:
     try:
         return functools.reduce(operator.add, plugins)
     except TypeError:
-        raise UsageError(f"a {what} must be one plug-in, not a sum; got {text!r}") from None
+        raise UsageError(f"a {what} cannot be such a sum; got {text!r}") from None
     except ValueError as error:
         raise UsageError(f"{error} (in {text!r})") from error
 

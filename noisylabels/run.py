@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from noisylabels.losses import Loss
 from noisylabels.measuring import measurements_of, outcome_of
 from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, RunResult, Status
@@ -93,14 +94,18 @@ def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEp
         history.append(epoch)
         on_epoch(epoch)
 
+    loss: Loss = spec.plugin("loss")
+    transition = problem.noisy_train.transition_matrix() if loss.oracle_knowledge else None
     finite = fit(
         model,
         batches["train"],
         torch.tensor(problem.train_given),
-        spec.plugin("loss"),
+        loss,
         spec.plugin("strategy"),
         spec.train,
         seed=spec.seed,
+        num_classes=problem.num_given_classes,
+        transition=None if transition is None else torch.tensor(transition, dtype=torch.float32),
         on_epoch=record,
     )
     return _Trained(model, batches, history, finite)

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from corruptions import CORRUPTIONS, Clean, Corruption
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
 from noisylabels.data import DATASETS, Dataset
-from noisylabels.heads import HEADS
+from noisylabels.heads import HEADS, REGULARISERS, HeadSpec, Regularised, RegulariserSpec
 from noisylabels.losses import LOSSES
 from noisylabels.models import MODELS
 from noisylabels.strategies import STRATEGIES
@@ -28,7 +28,7 @@ TABLES: dict[str, Mapping[str, type[Any]]] = {
     "dataset": DATASETS,
     "corruption": CORRUPTIONS,
     "model": MODELS,
-    "head": HEADS,
+    "head": HEADS | REGULARISERS,
     "loss": LOSSES,
     "strategy": STRATEGIES,
 }
@@ -122,6 +122,8 @@ def canonical(field: str, text: str) -> str:
         plugin = functools.reduce(operator.add, steps) if steps else Clean()
     if isinstance(plugin, Dataset):
         plugin = plugin.pinned()
+    if isinstance(plugin, RegulariserSpec):
+        raise UsageError(f"{plugin.kind} is added to a head, as in 'softmax + {plugin.kind}'; got {text!r} alone")
     return catalog.full_text(plugin)
 
 
@@ -153,6 +155,16 @@ class RunSpec(Frozen):
     @classmethod
     def _canonical(cls, text: str, info: Any) -> str:
         return canonical(info.field_name, text)
+
+    @model_validator(mode="after")
+    def _head_and_loss_meet(self) -> Self:
+        head, loss = self.plugin("head"), self.plugin("loss")
+        head = head.head if isinstance(head, Regularised) else head
+        if isinstance(head, HeadSpec) and head.requires_loss not in (None, loss.kind):
+            raise ValueError(
+                f"head {head.kind!r} makes logits for the loss {head.requires_loss!r} only; got {loss.kind!r}"
+            )
+        return self
 
     def plugin(self, field: str) -> Any:
         """The plug-in that a field's text names, built."""

@@ -11,7 +11,7 @@ import typer
 from noisylabels import catalog
 from noisylabels.cli import options
 
-FAMILIES = ("corruptions", "heads", "losses", "strategies", "models", "metrics", "datasets", "studies")
+FAMILIES = ("corruptions", "heads", "regularisers", "losses", "strategies", "models", "metrics", "datasets", "studies")
 
 
 def list_plugins(
@@ -35,7 +35,8 @@ def _table(family: str) -> dict[str, type[Any]]:
     """One family's table, importing that room only."""
     from importlib import import_module
 
-    module = "corruptions" if family == "corruptions" else f"noisylabels.{family.replace('datasets', 'data')}"
+    room = {"datasets": "data", "regularisers": "heads"}.get(family, family)
+    module = "corruptions" if family == "corruptions" else f"noisylabels.{room}"
     table: dict[str, type[Any]] = getattr(import_module(module), family.upper())
     return table
 

@@ -5,6 +5,7 @@ from noisylabels.heads.cam_softmax import CamSoftmax
 from noisylabels.heads.cosface import CosFace
 from noisylabels.heads.head import Head, HeadSpec
 from noisylabels.heads.normalised_softmax import NormalisedSoftmax
+from noisylabels.heads.regulariser import Regularised, RegulariserSpec
 from noisylabels.heads.softmax import Softmax
 
 HEADS: dict[str, type[HeadSpec]] = {
@@ -15,4 +16,7 @@ HEADS: dict[str, type[HeadSpec]] = {
     "cam_softmax": CamSoftmax,
 }
 
-__all__ = ["HEADS", "Head", "HeadSpec"]
+REGULARISERS: dict[str, type[RegulariserSpec]] = {}
+"""Printed name to class of what can be added to any head: ``cosface + center:weight=0.003``."""
+
+__all__ = ["HEADS", "REGULARISERS", "Head", "HeadSpec", "Regularised", "RegulariserSpec"]

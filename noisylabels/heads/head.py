@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from noisylabels.heads.regulariser import Regularised
 
 
 class Head(nn.Module, ABC):
@@ -26,6 +29,15 @@ class Head(nn.Module, ABC):
         """Training logits, shape ``(B, K)``: as ``logits``, with the margin on column ``labels[b]`` of row b."""
         return self.logits(embeddings)
 
+    def penalty(self, embeddings: Tensor, labels: Tensor) -> Tensor | None:
+        """What a step descends beside the mean of its examples' losses, shape ``()``; None for nothing.
+
+        Args:
+            embeddings: of this batch, shape ``(B, D)``, with gradient.
+            labels: given labels, shape ``(B,)``.
+        """
+        return None
+
     def advance(self, progress: float, losses: Tensor) -> None:
         """Move a schedule on, once after each optimiser step.
 
@@ -41,9 +53,21 @@ class Head(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class HeadSpec(ABC):
-    """A head's name and parameters; ``build`` makes the module."""
+    """A head's name and parameters; ``build`` makes the module.
+
+    ``head + regulariser`` is a head, too: see ``Regularised``.
+
+    Attributes:
+        requires_loss: name of the only loss whose logits this head makes; None where any will do.
+    """
 
     kind: ClassVar[str]
+    requires_loss: ClassVar[str | None] = None
+
+    def __add__(self, other: object) -> Regularised:
+        from noisylabels.heads.regulariser import Regularised, RegulariserSpec
+
+        return Regularised((self, other)) if isinstance(other, RegulariserSpec) else NotImplemented
 
     @abstractmethod
     def build(self, num_classes: int, embedding_dim: int) -> Head:

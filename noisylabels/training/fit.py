@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from noisylabels.catalog import UsageError
-from noisylabels.losses import Loss
+from noisylabels.losses import Loss, LossContext
 from noisylabels.spec import TrainSpec
 from noisylabels.strategies import Strategy
 from noisylabels.training.images import ImageBatches
@@ -39,6 +39,8 @@ def fit(
     spec: TrainSpec,
     *,
     seed: int,
+    num_classes: int,
+    transition: Tensor | None = None,
     on_epoch: OnEpoch,
 ) -> bool:
     """Train ``model`` in place; call ``on_epoch`` after each epoch.
@@ -48,6 +50,8 @@ def fit(
         images: the N training images.
         given_labels: int64 ``(N,)`` in [0, K), possibly wrong; the only labels there are here.
         seed: of the streams ``order`` and ``augment``.
+        num_classes: K, the labels the model chooses among.
+        transition: the true transition matrix, for a loss that declares to need it.
         on_epoch: sees the finished epoch's figures; may evaluate the model.
 
     Returns:
@@ -65,7 +69,9 @@ def fit(
         raise UsageError(f"a training needs at least 2 optimiser steps; got {total} ({len(images)} images)")
     optimizer = make_optimizer(model, spec)
     labels = given_labels.to(model.device)
+    criterion = loss.begin(LossContext(num_classes, len(images), transition))
     for epoch in range(1, spec.epochs + 1):
+        criterion.begin_epoch(epoch, spec.epochs, lambda: model.probabilities(images))
         model.train()
         rows = torch.randperm(len(images), generator=order)
         losses, fitted = [], []
@@ -74,10 +80,14 @@ def fit(
             set_learning_rate(optimizer, spec, done / total)
             chosen = rows[step * batch : (step + 1) * batch]
             targets = labels[chosen.to(model.device)]
-            logits = model.training_logits(images.augmented(chosen, draws), targets)
-            per_example = loss.per_example(logits, targets)
+            embeddings = model.embed(images.augmented(chosen, draws))
+            logits = model.head.training_logits(embeddings, targets)
+            per_example = criterion(logits, targets, chosen)
+            objective = strategy.objective(per_example)
+            if (penalty := model.head.penalty(embeddings, targets)) is not None:
+                objective = objective + penalty
             optimizer.zero_grad(set_to_none=True)
-            strategy.objective(per_example).backward()  # type: ignore[no-untyped-call]
+            objective.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             model.head.advance((done + 1) / total, per_example.detach())
             losses.append(per_example.detach().mean())

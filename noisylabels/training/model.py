@@ -31,10 +31,6 @@ class Model:
             embeddings: Tensor = self.embedder(images)
         return embeddings.float()
 
-    def training_logits(self, images: Tensor, labels: Tensor) -> Tensor:
-        """``(B, K)`` with the margin on the given labels."""
-        return self.head.training_logits(self.embed(images), labels)
-
     def train(self, mode: bool = True) -> None:
         """Batch norms learn (True) or stand (False)."""
         self.embedder.train(mode)

@@ -67,7 +67,7 @@ def test_texts_that_cannot_be_are_refused(text: str, sentence: str) -> None:
 
 
 def test_only_corruptions_can_be_added() -> None:
-    with pytest.raises(UsageError, match=r"a head must be one plug-in, not a sum; got 'softmax \+ arcface'"):
+    with pytest.raises(UsageError, match=r"a head cannot be such a sum; got 'softmax \+ arcface'"):
         canonical("head", "softmax + arcface")
 
 

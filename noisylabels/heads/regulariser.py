@@ -1,0 +1,99 @@
+"""Regularisers: what any head can have added to its objective, ``cosface + center:weight=0.003``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from noisylabels.heads.head import Head, HeadSpec
+
+
+class Penalty(nn.Module, ABC):
+    """A scalar function of a batch's embeddings and given labels, weighted; may have parameters of its own."""
+
+    @abstractmethod
+    def forward(self, embeddings: Tensor, labels: Tensor, head: Head) -> Tensor:
+        """The weighted penalty, shape ``()``, finite for any batch (0 where a batch has nothing to compare).
+
+        Args:
+            embeddings: shape ``(B, D)``, as the network leaves them, not normalised; with gradient.
+            labels: given labels, int64 ``(B,)``.
+            head: the head that is regularised; a penalty may look at its ``weight``.
+        """
+
+
+@dataclass(frozen=True)
+class RegulariserSpec(ABC):
+    """A regulariser's name and parameters; ``build`` makes the module."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def build(self, num_classes: int, embedding_dim: int) -> Penalty:
+        """The penalty for K classes and D dimensions, freshly initialised from torch's current generator."""
+
+
+@dataclass(frozen=True)
+class Regularised(HeadSpec):
+    """A head with penalties added: ``mean(losses) + sum(penalties)``. Its logits are the head's own.
+
+    Attributes:
+        steps: the head, then at least one regulariser, of different kinds.
+
+    Raises:
+        ValueError: a regulariser comes twice.
+    """
+
+    kind: ClassVar[str] = "+"
+    steps: tuple[HeadSpec | RegulariserSpec, ...]
+
+    def __post_init__(self) -> None:
+        kinds = [step.kind for step in self.steps]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"a regulariser must be added once; got {kind} twice")
+
+    @property
+    def head(self) -> HeadSpec:
+        """The head that is regularised."""
+        head = self.steps[0]
+        assert isinstance(head, HeadSpec)
+        return head
+
+    def __add__(self, other: object) -> Regularised:
+        return Regularised((*self.steps, other)) if isinstance(other, RegulariserSpec) else NotImplemented
+
+    def build(self, num_classes: int, embedding_dim: int) -> Head:
+        regularisers = [step for step in self.steps if isinstance(step, RegulariserSpec)]
+        head = self.head.build(num_classes, embedding_dim)
+        return RegularisedHead(head, [step.build(num_classes, embedding_dim) for step in regularisers])
+
+
+class RegularisedHead(Head):
+    """The head's logits and schedule, and the sum of its own penalty and the added ones."""
+
+    def __init__(self, head: Head, penalties: list[Penalty]) -> None:
+        super().__init__()
+        self.head = head
+        self.penalties = nn.ModuleList(penalties)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        return self.head.logits(embeddings)
+
+    def training_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return self.head.training_logits(embeddings, labels)
+
+    def penalty(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        own = self.head.penalty(embeddings, labels)
+        added = [penalty(embeddings, labels, self.head) for penalty in self.penalties]
+        return torch.stack([*added, own] if own is not None else added).sum()
+
+    def advance(self, progress: float, losses: Tensor) -> None:
+        self.head.advance(progress, losses)
+
+    def state(self) -> dict[str, float]:
+        return self.head.state()
