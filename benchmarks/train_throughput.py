@@ -37,7 +37,7 @@ from noisylabels.spec import TrainSpec
 from noisylabels.strategies import STRATEGIES
 from noisylabels.torchvision_shim import import_torchvision
 from noisylabels.training.device import pick_precision
-from noisylabels.training.fit import fit, make_optimizer
+from noisylabels.training.fit import Told, fit, make_optimizer
 from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
 
@@ -90,7 +90,7 @@ def ours(text: str, images: ImageSet) -> Callable[[], int]:
     strategy = catalog.build(STRATEGIES, "standard", what="strategy")
 
     def epoch() -> int:
-        fit(model, batches, labels, loss, strategy, SPEC, seed=0, on_epoch=lambda fitted: None)
+        fit([model], batches, Told(labels, 10), loss, strategy, SPEC, seed=0, on_epoch=lambda fitted, model: None)
         return len(images.labels) // SPEC.batch_size * SPEC.batch_size
 
     return epoch
@@ -106,7 +106,7 @@ def conventional(text: str, images: ImageSet) -> Callable[[], int]:
         model.train()
         count = 0
         for pictures, labels in loader:
-            loss = torch.nn.functional.cross_entropy(model.training_logits(pictures, labels), labels)
+            loss = torch.nn.functional.cross_entropy(model.head.training_logits(model.embed(pictures), labels), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -122,13 +122,13 @@ def bare(text: str, images: ImageSet) -> Callable[[], int]:
     mean, std = channel_statistics(images.images)
     batch = ImageBatches(images.images, mean, std, device=CPU).plain(slice(SPEC.batch_size))
     labels = torch.tensor(images.labels[: SPEC.batch_size])
-    optimizer = make_optimizer(model, SPEC)
+    optimizer = make_optimizer([model], SPEC)
 
     def epoch() -> int:
         model.train()
         steps = len(images.labels) // SPEC.batch_size
         for _ in range(steps):
-            loss = torch.nn.functional.cross_entropy(model.training_logits(batch, labels), labels)
+            loss = torch.nn.functional.cross_entropy(model.head.training_logits(model.embed(batch), labels), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

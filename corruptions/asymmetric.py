@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import index
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from corruptions.checks import class_id
 from corruptions.class_maps import CLASS_MAPS, Pairs
 from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws
@@ -64,7 +64,7 @@ class Asymmetric(Corruption):
                 raise ValueError(f"map must be one of {', '.join(CLASS_MAPS)}, or pairs; got {self.map!r}")
         else:
             object.__setattr__(self, "map", _checked_pairs(self.map))
-        object.__setattr__(self, "matrix", tuple((index(i), index(j), float(p)) for i, j, p in self.matrix))
+        object.__setattr__(self, "matrix", tuple((class_id(i), class_id(j), float(p)) for i, j, p in self.matrix))
         SparseConfusion.from_cells(self.matrix)
 
     @classmethod
@@ -96,28 +96,32 @@ class Asymmetric(Corruption):
         return confusion
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
-        true, ids = examples.true, examples.ids
-        confusion = self.confusion(examples.num_classes)
-        source = confusion.source_of(true, examples.num_classes)
-        members = np.flatnonzero(source >= 0)
-        sizes = np.bincount(source[members], minlength=len(confusion.sources)).tolist()
-        rate = exact(self.rate)
+        return per_class_flips(self, examples, self.confusion(examples.num_classes), seed)
 
-        @functools.cache  # exact arithmetic is slow, and of 100,000 identities few differ in both numbers
-        def asked(leaving: Fraction, size: int) -> int:
-            return quota(rate * leaving, size)
 
-        quotas = list(map(asked, confusion.leaving, sizes))
-        draws = example_draws(seed, "asymmetric/which", ids[members])
-        chosen = members[smallest_per_group(draws, source[members], np.array(quotas, dtype=np.int64))]
-        given = true.copy()
-        given[chosen] = confusion.draw(source[chosen], example_draws(seed, "asymmetric/target", ids[chosen]))
-        details = {
-            "num_source_classes": len(sizes),
-            "num_source_examples": len(members),
-            "source_realised_rate": len(chosen) / max(len(members), 1),
-        }
-        return Decision(given, details, num_asked=len(chosen))
+def per_class_flips(kind: Corruption, examples: Examples, confusion: SparseConfusion, seed: int) -> Decision:
+    """Wrong labels of the kind's rate in each source class, by draws of its own name; see ``Asymmetric``."""
+    true, ids = examples.true, examples.ids
+    source = confusion.source_of(true, examples.num_classes)
+    members = np.flatnonzero(source >= 0)
+    sizes = np.bincount(source[members], minlength=len(confusion.sources)).tolist()
+    rate = exact(kind.rate)
+
+    @functools.cache  # exact arithmetic is slow, and of 100,000 identities few differ in both numbers
+    def asked(leaving: Fraction, size: int) -> int:
+        return quota(rate * leaving, size)
+
+    quotas = list(map(asked, confusion.leaving, sizes))
+    draws = example_draws(seed, f"{kind.kind}/which", ids[members])
+    chosen = members[smallest_per_group(draws, source[members], np.array(quotas, dtype=np.int64))]
+    given = true.copy()
+    given[chosen] = confusion.draw(source[chosen], example_draws(seed, f"{kind.kind}/target", ids[chosen]))
+    details = {
+        "num_source_classes": len(sizes),
+        "num_source_examples": len(members),
+        "source_realised_rate": len(chosen) / max(len(members), 1),
+    }
+    return Decision(given, details, num_asked=len(chosen))
 
 
 def _checked_pairs(pairs: Pairs) -> Pairs:
@@ -128,7 +132,7 @@ def _checked_pairs(pairs: Pairs) -> Pairs:
         if source in seen:
             raise ValueError(f"a class must be mapped once; got class {source} again (several targets need a matrix)")
         seen.add(source)
-    return tuple((index(source), index(target)) for source, target in pairs)
+    return tuple((class_id(source), class_id(target)) for source, target in pairs)
 
 
 def _cells_of(matrix: Any) -> Cells:

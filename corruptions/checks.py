@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+MAX_CLASSES = 2**31
+"""Class ids are below: no array of them could be held above."""
 
 _SHOWN = 3
 
@@ -29,6 +33,22 @@ def checked_labels(labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
         outside = np.flatnonzero((array < 0) | (array >= num_classes))
         raise ValueError(f"labels must be in [0, {num_classes}); got {_offenders(array, outside)}")
     return _read_only(array.astype(np.int64))
+
+
+def class_id(value: object) -> int:
+    """A class id as a plain integer.
+
+    Raises:
+        TypeError: not an integer.
+        ValueError: 2^31 or above. Negative ones are left to who knows what they are for.
+
+    >>> class_id(np.int64(7))
+    7
+    """
+    number = operator.index(value)  # type: ignore[arg-type]
+    if number >= MAX_CLASSES:
+        raise ValueError(f"class ids must be below 2^31; got {number}")
+    return number
 
 
 def checked_ids(example_ids: ArrayLike | None, num_examples: int) -> NDArray[np.int64]:

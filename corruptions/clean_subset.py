@@ -33,7 +33,6 @@ class CleanSubset(Control):
     """
 
     kind: ClassVar[str] = "clean_subset"
-    rate_of: ClassVar[str] = "the corruption whose wrong examples are left out"
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         alone = self.of.apply_to(examples, seed=seed, basis=basis)

@@ -20,10 +20,11 @@ from corruptions.record import DROPPED, NoiseRecord
 class Composition(Corruption):
     """Each step decides from the *true* labels, as it would alone; where two change one example, the later one wins.
 
-    So each step's record is its own, unaffected by the others. Two rules join them. An identity that is absorbed as a
-    whole has no label left: an example that another step put under it goes to the absorber with it, unless that would
-    make it right again (an image of person 3 that was filed under 7 stays there when 7 is absorbed by 3). And what one
-    step leaves out of training stays out.
+    So each step's record is its own, unaffected by the others. Two rules join them. An identity that a step absorbs as
+    a whole has no label left: an example that another step, before or after, put under it goes to the absorber, unless
+    that would make it right again (an image of person 3 that was filed under 7 stays there when 7 is absorbed by 3).
+    And what one step leaves out of training stays out. A label that a step left without its own people otherwise
+    (``outlier``, ``drop_identities``) can get strangers by another step.
 
     Therefore the wrong examples are nested in the rate of each step: none becomes right when one of the rates grows. Of
     the *labels*, those of examples that two steps want change when the later step's rate reaches them.
@@ -82,30 +83,28 @@ class Composition(Corruption):
         records: list[NoiseRecord] = []
         for step in self.steps:
             alone = step.apply_to(examples, seed=seed, basis=basis)
-            given = _joined(given, alone.given, examples.true, alone.record)
+            given = np.where((alone.given != examples.true) & (given != DROPPED), alone.given, given)
             records.append(alone.record)
+        for record in records:
+            given = _carried(given, examples.true, record)
         num_given = [record.num_given_classes for record in records]
         if sum(n > K for n in num_given) > 1:
             raise ValueError("only one step may give out new labels (split identities)")
         return Decision(given, _details(records), num_given_classes=max(num_given), steps=tuple(records))
 
 
-def _joined(
-    before: NDArray[np.int64], alone: NDArray[np.int64], true: NDArray[np.int64], record: NoiseRecord
-) -> NDArray[np.int64]:
-    """The labels after a step that, alone, would have made ``alone`` of the true labels."""
-    label_of = np.arange(max(record.num_given_classes, int(before.max(initial=0)) + 1))
-    for absorbed, absorber in record.details.get("absorbed_whole", []):
-        label_of[absorbed] = absorber
-    carried = np.where(before == DROPPED, DROPPED, label_of[before])
-    carried = np.where((carried == true) & (before != true), before, carried)
-    return np.where((alone != true) & (before != DROPPED), alone, carried)
+def _carried(given: NDArray[np.int64], true: NDArray[np.int64], record: NoiseRecord) -> NDArray[np.int64]:
+    """Labels of absorbed identities become the absorber's, but where that would be right again."""
+    whole = np.array(record.details.get("absorbed_whole", []), dtype=np.int64).reshape(-1, 2)
+    label_of = np.arange(max(record.num_given_classes, int(given.max(initial=0)) + 1))
+    label_of[whole[:, 0]] = whole[:, 1]
+    carried = np.where(given == DROPPED, DROPPED, label_of[given])
+    return np.where((carried == true) & (given != true), given, carried)
 
 
 def _details(records: list[NoiseRecord]) -> dict[str, Any]:
     joined: dict[str, Any] = {}
     for name in ("absorbed_into", "absorbed_in_part", "split_from", "absent"):
-        entries = [entry for record in records for entry in record.details.get(name, [])]
-        if entries:
-            joined[name] = entries
+        if any(name in record.details for record in records):
+            joined[name] = [entry for record in records for entry in record.details.get(name, [])]
     return joined

@@ -11,16 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from corruptions.asymmetric import Asymmetric
-from corruptions.checks import checked_labels
+from corruptions.checks import checked_labels, class_id
 from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws
 from corruptions.examples import Examples
 from corruptions.look_alike import look_alikes
 from corruptions.quota import quota, rank_in_group, smallest
-from corruptions.sparse_confusion import SparseConfusion
-
-_RESOLUTION = 1 << 40
-"""Unit of the thresholds of a ``SparseConfusion``."""
+from corruptions.sparse_confusion import RESOLUTION, SparseConfusion
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Confusion(Corruption):
         if bool(len(self.matrix)) == bool(self.neighbours):
             got = "both" if self.neighbours else "neither"
             raise ValueError(f"confusion needs a matrix or a number of neighbours; got {got}")
-        cells = tuple((operator.index(i), operator.index(j), float(p)) for i, j, p in self.matrix)
+        cells = tuple((class_id(i), class_id(j), float(p)) for i, j, p in self.matrix)
         object.__setattr__(self, "matrix", cells)
         SparseConfusion.from_cells(cells)
 
@@ -120,7 +117,7 @@ class Confusion(Corruption):
             ValueError: a class id outside [0, K), or no features for neighbours.
         """
         if self.neighbours:
-            return _equally_often(look_alikes(basis, self.neighbours))
+            return _equally_often(look_alikes(basis, min(self.neighbours, basis.num_classes - 1)))
         confusion = SparseConfusion.from_cells(self.matrix)
         confusion.check_fits(basis.num_classes)
         return confusion
@@ -162,5 +159,5 @@ def _equally_often(neighbours: NDArray[np.int64]) -> SparseConfusion:
     sources = np.flatnonzero(found[:, 0])
     found, neighbours = found[sources], neighbours[sources]
     upto = np.cumsum(found, axis=1) / np.maximum(found.sum(axis=1, keepdims=True), 1)
-    thresholds = np.arange(len(sources))[:, None] * _RESOLUTION + np.rint(upto * _RESOLUTION).astype(np.int64)
+    thresholds = np.arange(len(sources))[:, None] * RESOLUTION + np.rint(upto * RESOLUTION).astype(np.int64)
     return SparseConfusion(sources, (Fraction(1),) * len(sources), neighbours[found], thresholds[found])

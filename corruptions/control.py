@@ -24,6 +24,9 @@ class Control(Corruption):
         object.__setattr__(self, "rate", self.of.rate)
         super().__post_init__()
 
+    def share_of(self) -> str:
+        return self.of.share_of()
+
     def needs(self) -> frozenset[str]:
         return self.of.needs()
 

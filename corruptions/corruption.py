@@ -126,7 +126,7 @@ class Corruption(ABC):
             parameters=self.parameters(),
             seed=seed,
             rate=self.rate,
-            rate_of=self.rate_of,
+            rate_of=self.share_of(),
             num_given_classes=decision.num_given_classes or K,
             features_sha256=_sha256(examples.features) if "features" in self.needs() else None,
             details=decision.details,
@@ -146,6 +146,10 @@ class Corruption(ABC):
         if not isinstance(other, Corruption):
             return NotImplemented
         return Composition.of(self, other)
+
+    def share_of(self) -> str:
+        """Of what ``rate`` is the share, in words."""
+        return self.rate_of
 
     def needs(self) -> frozenset[str]:
         """Which of ``features`` and ``annotations`` this corruption looks at."""

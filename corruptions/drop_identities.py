@@ -37,7 +37,6 @@ class DropIdentities(Control):
     """
 
     kind: ClassVar[str] = "drop_identities"
-    rate_of: ClassVar[str] = "identities"
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         details = self.of.apply_to(examples, seed=seed, basis=basis).record.details

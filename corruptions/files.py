@@ -5,17 +5,24 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.checks import checked_ids
 from corruptions.corrupted import CorruptedLabels
+from corruptions.npy import array_like, unpacked
 from corruptions.record import NoiseRecord
 from corruptions.transitions import MAX_DENSE_CLASSES
 
 JSON_NAME, NPZ_NAME = "noise.json", "noise.npz"
-MAX_JSON_BYTES = 1 << 28
+MAX_JSON_BYTES = 1 << 26
+MAX_EXAMPLES = 50_000_000
+"""A record of more is not read: what it unpacks to is bounded by what it says."""
+
 _HEADER_BYTES = 4096
 _LABELS = {"ids": "ids", "true_labels": "true", "given_labels": "given"}
 """Name of an array in the file to the attribute it is read back to."""
@@ -34,22 +41,16 @@ def noise_files(noise: CorruptedLabels) -> dict[str, bytes]:
     identity), shape (n, 2); and, up to 1,000 classes, ``transition_matrix``, float64 (K, K'). The same labels give the
     same bytes.
     """
-    cells = noise.transitions()
-    arrays: dict[str, NDArray[np.generic]] = {name: getattr(noise, field) for name, field in _LABELS.items()}
-    arrays |= {f"transitions_{name}": getattr(cells, name) for name in ("true", "given", "count")}
-    for name in ("absorbed_into", "split_from"):
-        if name in noise.record.details:
-            arrays[name] = np.array(noise.record.details[name], dtype=np.int64).reshape(-1, 2)
-    if noise.record.num_given_classes <= MAX_DENSE_CLASSES:
-        arrays["transition_matrix"] = noise.transition_matrix()
     text = json.dumps(noise.record.to_json(), indent=1)
-    return {JSON_NAME: text.encode(), NPZ_NAME: _npz(arrays)}
+    return {NPZ_NAME: _npz(_labels_of(noise) | _counted_from(noise)), JSON_NAME: text.encode()}
 
 
 def read_noise(path: Path) -> CorruptedLabels:
     """Labels and record from ``noise.json``, from its folder, or from ``noise.npz``; nothing in them is executed.
 
-    Every count and hash of the record is checked against the labels.
+    Counts and hashes of the labels, and every array that follows from them, are made again and compared. What the
+    labels do not tell (the request, the features' hash, the records of the steps, most details) is taken as it stands:
+    ``noisylabels corrupt verify`` follows the recipe for that.
 
     Raises:
         RecordFileError: a file is missing, is not what it should be, or the two do not belong together.
@@ -58,16 +59,37 @@ def read_noise(path: Path) -> CorruptedLabels:
         raise RecordFileError(f"{path} does not exist; a noise record is {JSON_NAME}, or the folder with it")
     folder = path if path.is_dir() else path.parent
     record = _record(folder / JSON_NAME)
-    arrays = _labels(folder / NPZ_NAME, record.num_examples)
     try:
-        noise = CorruptedLabels(**arrays, record=record)
-        noise.verify()
+        return _verified(_file(folder / NPZ_NAME, 64 * record.num_examples + MAX_JSON_BYTES), record)
+    except OSError as error:
+        raise RecordFileError(f"{folder / NPZ_NAME} cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, OverflowError) as error:
+        raise RecordFileError(f"{folder / NPZ_NAME} is not a file of labels: {_one_line(error)}") from None
     except ValueError as error:
-        raise RecordFileError(f"{folder / NPZ_NAME} and {JSON_NAME} do not belong together: {error}") from None
-    return noise
+        raise RecordFileError(
+            f"{folder / NPZ_NAME} and {JSON_NAME} do not belong together: {_one_line(error)}"
+        ) from None
 
 
-def _npz(arrays: dict[str, NDArray[np.generic]]) -> bytes:
+def _labels_of(noise: CorruptedLabels) -> dict[str, NDArray[Any]]:
+    return {name: getattr(noise, field) for name, field in _LABELS.items()}
+
+
+def _counted_from(noise: CorruptedLabels) -> dict[str, NDArray[Any]]:
+    """The arrays that follow from labels and record."""
+    cells = noise.transitions()
+    arrays: dict[str, NDArray[Any]] = {
+        f"transitions_{name}": getattr(cells, name) for name in ("true", "given", "count")
+    }
+    for name in ("absorbed_into", "split_from"):
+        if name in noise.record.details:
+            arrays[name] = np.array(noise.record.details[name], dtype=np.int64).reshape(-1, 2)
+    if noise.record.num_given_classes <= MAX_DENSE_CLASSES:
+        arrays["transition_matrix"] = noise.transition_matrix()
+    return arrays
+
+
+def _npz(arrays: dict[str, NDArray[Any]]) -> bytes:
     """``np.savez_compressed`` without the time of day, so that equal arrays are equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -81,40 +103,49 @@ def _npz(arrays: dict[str, NDArray[np.generic]]) -> bytes:
 
 def _record(path: Path) -> NoiseRecord:
     try:
-        if (size := path.stat().st_size) > MAX_JSON_BYTES:
-            raise RecordFileError(f"{path} must be at most {MAX_JSON_BYTES} bytes; got {size}")
-        return NoiseRecord.from_json(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise RecordFileError(f"{path} cannot be read: {error.strerror}") from None
-    except RecursionError:
-        raise RecordFileError(f"{path} is not a noise record: it is nested too deeply") from None
-    except (ValueError, TypeError, KeyError) as error:
-        if isinstance(error, RecordFileError):
-            raise
-        raise RecordFileError(f"{path} is not a noise record: {str(error).splitlines()[0]}") from None
-
-
-def _labels(path: Path, num_examples: int) -> dict[str, NDArray[np.int64]]:
-    """The three label arrays; a file that claims to hold more than the record says is not unpacked."""
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name, field in _LABELS.items():
-                member = archive.getinfo(f"{name}.npy")
-                if member.file_size > 8 * num_examples + _HEADER_BYTES:
-                    raise RecordFileError(
-                        f"{path}: {name} must hold {num_examples} labels; got {member.file_size} bytes"
-                    )
-                with archive.open(member) as file:
-                    array = np.lib.format.read_array(file, allow_pickle=False)
-                if array.shape != (num_examples,) or array.dtype != np.int64:
-                    got = f"{array.dtype} of shape {array.shape}"
-                    raise RecordFileError(f"{path}: {name} must be int64 of shape ({num_examples},); got {got}")
-                arrays[field] = array
+        return NoiseRecord.from_json(json.loads(_file(path, MAX_JSON_BYTES)))
     except OSError as error:
         raise RecordFileError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
-        if isinstance(error, RecordFileError):
-            raise
-        raise RecordFileError(f"{path} is not a file of labels: {str(error).splitlines()[0]}") from None
-    return arrays
+    except RecursionError:
+        raise RecordFileError(f"{path} is not a noise record: it is nested too deeply") from None
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise RecordFileError(f"{path} is not a noise record: {_one_line(error)}") from None
+
+
+def _file(path: Path, max_bytes: int) -> bytes:
+    """Its content; a device or a pipe, whose end never comes, is no file."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it must be a file; got something else")
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it must have at most {max_bytes:,} bytes; got more")
+    return content
+
+
+def _verified(content: bytes, record: NoiseRecord) -> CorruptedLabels:
+    """Labels from the content of an ``.npz``; a file that holds more than the record says is not unpacked."""
+    if record.num_examples > MAX_EXAMPLES:
+        raise ValueError(f"a record must have at most {MAX_EXAMPLES:,} examples; got {record.num_examples:,}")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+
+        def array(name: str, wanted: NDArray[Any]) -> NDArray[Any]:
+            member = members[f"{name}.npy"]
+            try:
+                return array_like(unpacked(archive, member, wanted.nbytes + _HEADER_BYTES), wanted)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+        wanted = np.broadcast_to(np.int64(0), record.num_examples)
+        noise = CorruptedLabels(**{field: array(name, wanted) for name, field in _LABELS.items()}, record=record)
+        checked_ids(noise.ids, record.num_examples)
+        noise.verify()
+        for name, expected in _counted_from(noise).items():
+            if not np.array_equal(array(name, expected), expected):
+                raise ValueError(f"{name} does not follow from the labels")
+    return noise
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.absorptions import Absorptions
+from corruptions.checks import MAX_CLASSES, class_id
 from corruptions.corruption import Corruption, Decision
 from corruptions.examples import Examples
 from corruptions.highest_rate import highest_rate
@@ -82,7 +82,7 @@ class IdentityMerge(Corruption):
     """
 
     kind: ClassVar[str] = "identity_merge"
-    rate_of: ClassVar[str] = "identities, or examples where of=images"
+    rate_of: ClassVar[str] = "identities"
     group_size: int = 2
     groups: tuple[tuple[int, ...], ...] = ()
     pairing: str = "random"
@@ -100,12 +100,17 @@ class IdentityMerge(Corruption):
         object.__setattr__(self, "moved", float(self.moved))
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2; got {self.group_size}")
+        if self.group_size >= MAX_CLASSES:
+            raise ValueError(f"group_size must be below 2^31; got {self.group_size}")
         if self.groups and self.group_size != 2:
             raise ValueError(f"give groups or group_size, not both; got group_size={self.group_size} beside groups")
         if self.groups and self.pairing != "random":
             raise ValueError(f"give groups or a pairing, not both; got pairing={self.pairing} beside groups")
-        object.__setattr__(self, "groups", tuple(tuple(map(operator.index, group)) for group in self.groups))
+        object.__setattr__(self, "groups", tuple(tuple(map(class_id, group)) for group in self.groups))
         _check_apart(self.groups)
+
+    def share_of(self) -> str:
+        return "examples" if self.of == "images" else self.rate_of
 
     def needs(self) -> frozenset[str]:
         return frozenset({"features"}) if self.pairing == "look_alike" else frozenset()

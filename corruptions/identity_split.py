@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.checks import class_id
 from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws
 from corruptions.examples import Examples
@@ -58,7 +58,7 @@ class IdentitySplit(Corruption):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "parts", operator.index(self.parts))
+        object.__setattr__(self, "parts", class_id(self.parts))
         if self.balance not in ("balanced", "skewed"):
             raise ValueError(f"balance must be one of balanced, skewed; got {self.balance!r}")
         if self.parts < 2:
@@ -68,6 +68,11 @@ class IdentitySplit(Corruption):
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         num_classes, sizes = examples.num_classes, examples.class_sizes()
+        largest = max(int(basis.class_sizes().max()), 2)
+        if self.parts > largest and self.rate > 0:
+            raise ValueError(
+                f"identity_split can make at most {largest} parts, the images of the largest identity; got {self.parts}"
+            )
         draws = example_draws(seed, "identity_split/class", np.arange(num_classes))
         split = smallest(draws, quota(self.rate, num_classes))
         split = split[np.argsort(draws[split])]

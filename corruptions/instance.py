@@ -14,8 +14,8 @@ from corruptions.draws import example_draws, unit_floats
 from corruptions.examples import Examples
 from corruptions.portable import LARGEST, ONE_SIGMA, Standardiser, exact_product, exp, random_signs, row_chunks
 from corruptions.quota import quota, smallest, smallest_drawn
+from corruptions.record import MAX_LISTED_CLASSES
 
-MAX_LISTED_CLASSES = 100
 _BALANCING_STEPS = 8
 _MOST_SAMPLED, _FEWEST_SAMPLED, _SAMPLED_LOGITS = 4096, 256, 1 << 24
 _WEIGHT = 2.0**30

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.label_pickle import PickledArray, integers, read_pickle
+from corruptions.npy import npy_header, unpacked
 
 MAX_BYTES = 1 << 27
 """Of the file, and of what it unpacks to. The published files have 2.4 MB."""
@@ -21,7 +22,6 @@ MAX_LABELS = 10_000_000
 _MAX_MEMBERS = 1_000
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _TORCH_VERSION = 1001
-_NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class LabelFileError(ValueError):
@@ -95,7 +95,7 @@ def _zipped(content: bytes) -> dict[str, NDArray[np.integer]]:
             raise ValueError(f"it must have at most {_MAX_MEMBERS:,} members; got {len(members):,}")
         pickles = [member for member in members if member.filename.split("/")[-1] == "data.pkl"]
         if len(pickles) == 1:
-            stream = io.BytesIO(_unpacked(archive, pickles[0]))
+            stream = io.BytesIO(unpacked(archive, pickles[0], MAX_BYTES))
             value = read_pickle(stream, max_bytes=MAX_BYTES)
             if stream.read(1):
                 raise ValueError("data.pkl must end after its pickle; got more")
@@ -107,28 +107,12 @@ def _zipped(content: bytes) -> dict[str, NDArray[np.integer]]:
             )
         if sum(member.file_size for member in members) > MAX_BYTES:
             raise ValueError(f"it must unpack to at most {MAX_BYTES:,} bytes; got more")
-        return {name: _npy(_unpacked(archive, member)) for name, member in zip(names, members, strict=True)}
-
-
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Its bytes, never more than it says, which is never more than the limit."""
-    if member.file_size > MAX_BYTES:
-        raise ValueError(f"a member must unpack to at most {MAX_BYTES:,} bytes; got {member.file_size:,}")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
-        raise ValueError("members must be stored or deflated and not encrypted; got another one")
-    with archive.open(member) as file:
-        content = file.read(member.file_size)
-    if len(content) != member.file_size:
-        raise ValueError(f"a member must have the {member.file_size} bytes it says; got {len(content)}")
-    return content
+        return {name: _npy(unpacked(archive, member, MAX_BYTES)) for name, member in zip(names, members, strict=True)}
 
 
 def _npy(content: bytes) -> NDArray[np.integer]:
     stream = io.BytesIO(content)
-    try:
-        shape, _, dtype = _NPY_HEADERS[np.lib.format.read_magic(stream)](stream)
-    except Exception:  # whatever a broken header brings up in NumPy's parser, of Python literals only
-        raise ValueError("its .npy members must be of version 1 or 2 with a whole header; got another one") from None
+    shape, _, dtype = npy_header(stream)
     return integers(content[stream.tell() :], dtype, shape)
 
 

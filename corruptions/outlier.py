@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.checks import class_id
 from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws, integers_below
 from corruptions.examples import Examples
@@ -130,7 +130,7 @@ def _first(examples: Examples, rows: NDArray[np.int64], count: int, seed: int, p
 
 def _checked_outside(outside: float | tuple[int, ...]) -> float | tuple[int, ...]:
     if isinstance(outside, tuple | list):
-        ids = tuple(map(operator.index, outside))
+        ids = tuple(map(class_id, outside))
         if not ids or min(ids) < 0 or len(set(ids)) < len(ids):
             raise ValueError(f"classes outside must be different and not negative, one at least; got {list(ids)}")
         return ids

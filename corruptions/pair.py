@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from corruptions.asymmetric import Asymmetric
+from corruptions.asymmetric import per_class_flips
+from corruptions.class_maps import pair
 from corruptions.corruption import Corruption, Decision
 from corruptions.examples import Examples
+from corruptions.sparse_confusion import SparseConfusion
 
 
 @dataclass(frozen=True)
 class Pair(Corruption):
-    """``T_ii = 1 - rate``, ``T[i, (i + 1) mod K] = rate``: ``asymmetric:map=pair`` by its own name, with its draws.
+    """``T_ii = 1 - rate``, ``T[i, (i + 1) mod K] = rate``: ``asymmetric:map=pair`` by its own name and draws.
 
     Attributes:
         rate: share of each class that gets the next class's label, in [0, 1]. From 0.5 on the wrong label is the more
@@ -30,4 +32,5 @@ class Pair(Corruption):
     rate_of: ClassVar[str] = "examples of each class"
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
-        return Asymmetric(self.rate, map="pair")._decide(examples, basis, seed)
+        confusion = SparseConfusion.from_cells((i, j, 1.0) for i, j in pair(examples.num_classes))
+        return per_class_flips(self, examples, confusion, seed)

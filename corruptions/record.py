@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.checks import MAX_CLASSES
 from corruptions.transitions import Transitions
 
 SCHEMA_VERSION = 2
@@ -97,7 +98,7 @@ class NoiseRecord:
             == len(self.count_by_class)
             == len(self.dropped_by_class)
             == len(self.flipped_by_class),
-            "num_given_classes": self.num_given_classes >= self.num_classes,
+            "num_given_classes": self.num_classes <= self.num_given_classes < MAX_CLASSES,
             "num_dropped": 0 <= self.num_dropped == sum(self.dropped_by_class) <= self.num_examples,
             "num_flipped": self.num_flipped == sum(self.flipped_by_class)
             and (cells is None or self.num_flipped == sum(cells.count)),
@@ -184,6 +185,7 @@ class NoiseRecord:
             _check_layout(cells, Cells, "transitions of a noise record")
             values["transitions"] = Cells(**{name: _whole_numbers(column, name) for name, column in cells.items()})
         values["steps"] = tuple(cls.from_json(step) for step in data["steps"])
+        _check_details(data["details"], num_classes=len(values["count_by_class"]))
         return cls(**values)
 
 
@@ -221,6 +223,27 @@ def _check_layout(data: Mapping[str, Any], layout: type, what: str) -> None:
         wanted = _TYPES.get(annotation)
         if wanted and (not isinstance(data[name], wanted) or isinstance(data[name], bool)):
             raise ValueError(f"{name} of a {what} must be {annotation}; got {data[name]!r:.40}")
+
+
+_PAIRS, _LISTS = ("absorbed_into", "absorbed_whole", "split_from"), ("absorbed_in_part", "absent")
+"""Details that others read: pairs of class ids, whose second is a true class, and lists of true classes."""
+
+
+def _check_details(details: Mapping[str, Any], num_classes: int) -> None:
+    for name in _PAIRS:
+        pairs = details.get(name, [])
+        if not isinstance(pairs, list) or not all(
+            isinstance(pair, list) and len(pair) == 2 and _are_ids(pair, MAX_CLASSES) and pair[1] < num_classes
+            for pair in pairs
+        ):
+            raise ValueError(f"{name} in the details of a noise record must be pairs of class ids")
+    for name in _LISTS:
+        if not isinstance(details.get(name, []), list) or not _are_ids(details.get(name, []), num_classes):
+            raise ValueError(f"{name} in the details of a noise record must be a list of class ids")
+
+
+def _are_ids(values: list[Any], limit: int) -> bool:
+    return all(type(value) is int and 0 <= value < limit for value in values)
 
 
 def _whole_numbers(values: Any, name: str) -> tuple[int, ...]:

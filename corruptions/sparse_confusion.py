@@ -21,6 +21,8 @@ ROW_SUM_TOLERANCE = 1e-6
 """Room for probabilities printed with six digits."""
 
 _RESOLUTION_BITS = 40
+RESOLUTION = 1 << _RESOLUTION_BITS
+"""Unit of the thresholds: probabilities are whole multiples of 2^-40."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,4 +111,4 @@ def _rows(cells: Iterable[tuple[int, int, float]]) -> dict[int, dict[int, float]
 def _cumulative(masses: list[float]) -> list[int]:
     """The masses' running share of their total, in units of 2^-40; the last is exactly 2^40."""
     running = list(itertools.accumulate(masses))
-    return [round(mass / running[-1] * 2**_RESOLUTION_BITS) for mass in running]
+    return [round(mass / running[-1] * RESOLUTION) for mass in running]

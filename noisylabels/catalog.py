@@ -190,7 +190,8 @@ def build_from(
             try:
                 values[key] = TypeAdapter(fields[key]).validate_python(raw)
             except ValidationError as error:
-                problems.append(f"{key} {_complaint(error)}; got {raw!r}")
+                hint = " (a sum needs ' + ', with spaces)" if isinstance(raw, str) and "+" in raw else ""
+                problems.append(f"{key} {_complaint(error)}; got {raw!r}{hint}")
     required = [f.name for f in dataclasses.fields(plugin_class) if _is_required(f)]  # type: ignore[arg-type]
     problems += [f"parameter {key!r} must be given" for key in required if key not in parameters]
     if problems:

@@ -63,15 +63,17 @@ class Problem:
 
     @cached_property
     def carrying_class(self) -> NDArray[np.int64]:
-        """For each true class, the label its images carry by design, int64 ``(K,)``; -1 where no label is theirs.
+        """For each true class, the label its images mostly carry by design, int64 ``(K,)``; -1 where none is theirs.
 
-        Another class only where whole identities were merged; scattered flips leave a class carrying its own name.
+        Another class only where identities were merged, whole or by more than half of their images; scattered flips
+        leave a class carrying its own name.
         """
         details = self.noisy_train.record.details
         carrying = np.arange(self.num_classes)
         in_part = set(details.get("absorbed_in_part", []))
         for absorbed, absorber in details.get("absorbed_into", []):
-            if absorbed not in in_part:
+            given = self.noisy_train.given[self.noisy_train.true == absorbed] if absorbed in in_part else None
+            if given is None or 2 * np.count_nonzero(given == absorber) > len(given):
                 carrying[absorbed] = absorber
         carrying[np.array(details.get("absent", []), dtype=np.int64)] = -1
         return carrying

@@ -42,7 +42,8 @@ def remade(noise: CorruptedLabels, examples: Examples | None = None) -> Corrupte
 
 def _built(kind: str, parameters: Mapping[str, Any]) -> Corruption:
     if kind == "+":
-        steps = [_built_from(step) for step in parameters.get("steps", [])]
+        listed = parameters.get("steps")
+        steps = [_built_from(step) for step in listed] if isinstance(listed, list) else []
         if len(steps) < 2:
             raise UsageError(f"a composed record must name at least two steps; got {len(steps)}")
         return functools.reduce(operator.add, steps)

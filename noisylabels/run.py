@@ -19,8 +19,9 @@ from noisylabels.measuring import measurements_of, outcome_of
 from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, RunResult, Status
 from noisylabels.spec import RunSpec
+from noisylabels.strategies import Strategy
 from noisylabels.training.device import pick_device, pick_precision
-from noisylabels.training.fit import EpochFit, fit
+from noisylabels.training.fit import EpochFit, Told, fit
 from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
 from noisylabels.training.streams import initialised_by
@@ -74,11 +75,13 @@ class _Trained:
 
 
 def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEpoch) -> _Trained:
-    model = _build(spec, problem, device)
+    strategy: Strategy = spec.plugin("strategy")
+    names = ["init", *(f"init_{number}" for number in range(1, strategy.networks))]
+    models = [_build(spec, problem, device, name) for name in names]
     batches = _batches(spec, problem, device)
     history: list[Epoch] = []
 
-    def record(fitted: EpochFit) -> None:
+    def record(fitted: EpochFit, model: Model) -> None:
         held_out = model.predictions(batches["validation"]).numpy() if len(batches["validation"]) else None
         held_out_class = None if held_out is None else problem.owner[held_out]
         tested = problem.owner[model.predictions(batches["test"]).numpy()]
@@ -89,32 +92,40 @@ def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEp
             validation_given_accuracy=_share_equal(held_out, problem.validation_given),
             validation_true_accuracy=_share_equal(held_out_class, problem.validation.labels),
             test_accuracy=float((tested == problem.splits.test.labels).mean()),
-            head=model.head.state(),
+            head=fitted.state,
         )
         history.append(epoch)
         on_epoch(epoch)
 
     loss: Loss = spec.plugin("loss")
-    transition = problem.noisy_train.transition_matrix() if loss.oracle_knowledge else None
-    finite = fit(
-        model,
+    finite, model = fit(
+        models,
         batches["train"],
-        torch.tensor(problem.train_given),
+        _told(problem, loss, strategy),
         loss,
-        spec.plugin("strategy"),
+        strategy,
         spec.train,
         seed=spec.seed,
-        num_classes=problem.num_given_classes,
-        transition=None if transition is None else torch.tensor(transition, dtype=torch.float32),
         on_epoch=record,
     )
     return _Trained(model, batches, history, finite)
 
 
-def _build(spec: RunSpec, problem: Problem, device: torch.device) -> Model:
+def _told(problem: Problem, loss: Loss, strategy: Strategy) -> Told:
+    """The given labels, and the truth for a method that declares to need it."""
+    transition = problem.noisy_train.transition_matrix() if loss.needs_transition else None
+    return Told(
+        given=torch.tensor(problem.train_given),
+        num_classes=problem.num_given_classes,
+        transition=None if transition is None else torch.tensor(transition, dtype=torch.float32),
+        noise_rate=problem.noisy_train.record.realised_rate if strategy.oracle_knowledge else None,
+    )
+
+
+def _build(spec: RunSpec, problem: Problem, device: torch.device, stream: str) -> Model:
     _, channels, height, _ = problem.train.images.shape
     embedder_spec = spec.plugin("model")
-    with initialised_by("init", spec.seed):
+    with initialised_by(stream, spec.seed):
         embedder = embedder_spec.build(channels, height)
         head = spec.plugin("head").build(problem.num_given_classes, embedder_spec.embedding_dim)
     embedder.to(device, memory_format=torch.channels_last)

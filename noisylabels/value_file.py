@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,22 @@ def read_value(path: Path) -> Any:
     Raises:
         ValueFileError: unreadable, of another kind, larger than 4 MiB or 10,000 cells, or not such a value.
     """
+    readers: dict[str, Callable[[str], Any]] = {".json": json.loads, ".csv": _cells}
+    read = readers.get(path.suffix)
+    if read is None or (path.exists() and not path.is_file()):
+        raise ValueFileError(f"a value's file must be a .json or a .csv; got {path}")
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise ValueFileError(f"{path} must be at most {MAX_BYTES} bytes; got {size}")
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":
-            return json.loads(text)
-        if path.suffix == ".csv":
-            return _cells(text)
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueFileError(f"{path} must be at most {MAX_BYTES} bytes; got more")
+        return read(content.decode("utf-8-sig"))
     except OSError as error:
         raise ValueFileError(f"cannot read {path}: {error.strerror}") from None
     except RecursionError:
         raise ValueFileError(f"{path} is nested too deeply") from None
-    except ValueError as error:
+    except (ValueError, OverflowError, csv.Error) as error:
         raise error if isinstance(error, ValueFileError) else ValueFileError(f"{path}: {error}") from None
-    raise ValueFileError(f"a value's file must be a .json or a .csv; got {path}")
 
 
 def _cells(text: str) -> list[list[float]]:

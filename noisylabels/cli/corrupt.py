@@ -46,7 +46,7 @@ def corrupt(
     if dataset is None or corruption is None or out is None:
         wanted = {"--dataset": dataset, "--corruption": corruption, "--out": out}
         raise UsageError(f"corrupt needs {', '.join(name for name, value in wanted.items() if value is None)}")
-    from noisylabels.cli.corrupt_files import corrupted, write_all
+    from noisylabels.cli.corrupt_files import corrupted, counted, write_all
     from noisylabels.spec import RunSpec
 
     spec = RunSpec.checked({"dataset": dataset, "corruption": corruption, "noise_seed": seed})
@@ -56,10 +56,5 @@ def corrupt(
     if as_json:
         typer.echo(json.dumps({"out": str(out), "files": sorted(written), "record": record.to_json()}))
         return
-    left_out = f", {record.num_dropped} are left out" if record.num_dropped else ""
-    kept = record.num_examples - record.num_dropped
-    typer.echo(
-        f"{spec.short('dataset')}: {record.num_flipped} of {kept} training labels are wrong, "
-        f"{record.realised_rate:.2%} (asked {record.rate:.2%} of {record.rate_of}){left_out}"
-    )
+    typer.echo(f"{spec.short('dataset')}: {counted(labels)} (asked {record.rate:.2%} of {record.rate_of})")
     typer.echo("\n".join(str(out / name) for name in sorted(written)))

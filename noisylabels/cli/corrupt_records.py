@@ -13,7 +13,7 @@ from noisylabels.catalog import UsageError
 from noisylabels.cli import options
 
 if TYPE_CHECKING:
-    from corruptions import CorruptedLabels, Examples
+    from corruptions import CorruptedLabels, Examples, NoiseRecord
     from noisylabels.data import ImageSet
 
 RecordPath = Annotated[Path, typer.Argument(help="noise.json, or the folder with it and noise.npz.")]
@@ -24,35 +24,43 @@ def verify(
     dataset: Annotated[
         str | None, typer.Option(help="Where the recipe looks at images or published labels: the data set it was for.")
     ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="And where it looked at embeddings: their .npy file, row i for image id i.")
+    ] = None,
     data: options.DataFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Count a record's labels again, compare with what it says, and follow its recipe to the same labels."""
-    from corruptions.record import labels_sha256
+    """Count a record's labels again, compare with what it says, and follow its recipe to the same record."""
+    from noisylabels.cli.corrupt_files import counted
     from noisylabels.recipe import corruption_of, remade
     from noisylabels.store import StoreError
 
     noise = _read(record)
+    if features is not None and dataset is None:
+        raise UsageError("--features are of the images of a data set: give --dataset, too")
     examples = None
     if dataset is not None:
-        examples = _examples(noise, dataset, options.data_folder(data))
+        examples = _examples(noise, dataset, features, options.data_folder(data))
     again = remade(noise, examples)
-    if again is not None and again.record.given_sha256 != noise.record.given_sha256:
-        differ = int((again.given != noise.given).sum())
-        raise StoreError(f"{record}: its recipe makes {differ} of {len(noise.given)} labels differently")
-    said = noise.record
-    recipe = "the recipe makes the same labels"
-    if again is None:
-        needs = " and ".join(sorted(corruption_of(said).needs()))
-        recipe = f"the recipe was not followed: it needs {needs} (give --dataset)"
+    if again is not None:
+        differ = [f.name for f in dataclasses.fields(noise.record) if _differs(f.name, again.record, noise.record)]
+        if "features_sha256" in differ:
+            raise UsageError(f"the features are not those that {record} was made with: give its own with --features")
+        if differ:
+            raise StoreError(f"{record}: its recipe does not make this record; other {', '.join(differ)}")
     if as_json:
-        hashes = {"given_sha256": labels_sha256(noise.given), "recipe_followed": again is not None}
+        hashes = {"given_sha256": noise.record.given_sha256, "recipe_followed": again is not None}
         typer.echo(json.dumps({"record": str(record), "verified": True, **hashes}))
         return
-    typer.echo(
-        f"{record}: {said.num_flipped} of {said.num_examples - said.num_dropped} labels wrong, as recorded "
-        f"({said.realised_rate:.2%}); every count and hash holds; {recipe}"
-    )
+    recipe = "; the recipe makes the same record again"
+    if again is None:
+        needs = " and ".join(sorted(corruption_of(noise.record).needs()))
+        recipe = f", but the recipe was not followed: it needs {needs} (give --dataset, and --features if it had any)"
+    typer.echo(f"{record}: {counted(noise)}; the counts and hashes of the labels hold{recipe}")
+
+
+def _differs(name: str, first: NoiseRecord, second: NoiseRecord) -> bool:
+    return bool(getattr(first, name) != getattr(second, name))
 
 
 def diff(
@@ -88,7 +96,7 @@ def apply(
     as_json: options.AsJson = False,
 ) -> None:
     """Give a data set the labels of a record: no draw is repeated, every image is matched by its id and true label."""
-    from noisylabels.cli.corrupt_files import write_all
+    from noisylabels.cli.corrupt_files import counted, write_all
 
     noise = _read(record)
     images = _training_images(noise, dataset, options.data_folder(data), download=download)
@@ -96,7 +104,7 @@ def apply(
     if as_json:
         typer.echo(json.dumps({"out": str(out), "files": sorted(written), "record": noise.record.to_json()}))
         return
-    typer.echo(f"{dataset}: {noise.record.num_flipped} of {len(images)} training labels are wrong, as in {record}")
+    typer.echo(f"{dataset}: {counted(noise)}, as in {record}")
     typer.echo("\n".join(str(out / name) for name in sorted(written)))
 
 
@@ -139,13 +147,16 @@ def _training_images(noise: CorruptedLabels, dataset: str, root: Path, *, downlo
     return in_order
 
 
-def _examples(noise: CorruptedLabels, dataset: str, root: Path) -> Examples:
+def _examples(noise: CorruptedLabels, dataset: str, features: Path | None, root: Path) -> Examples:
     """The record's examples with what its recipe looks at."""
+    from noisylabels.cli.corrupt_files import with_features
     from noisylabels.problem import examples_of
     from noisylabels.recipe import corruption_of
     from noisylabels.spec import RunSpec
 
     images = _training_images(noise, dataset, root)
+    if features is not None:
+        return with_features(images, features)
     plugin = RunSpec.checked({"dataset": dataset}).plugin("dataset")
     return examples_of(images, corruption_of(noise.record), plugin, root)
 

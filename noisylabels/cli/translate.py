@@ -13,7 +13,7 @@ from noisylabels.cli import options
 
 def translate(
     convention: Annotated[str, typer.Argument(help="A legacy code, e.g. dividemix_symmetric, or one of our kinds.")],
-    classes: Annotated[int, typer.Option(min=2, help="K, the number of classes.")],
+    classes: Annotated[int, typer.Option(min=2, max=10_000_000, help="K, the number of classes.")],
     nominal: Annotated[float | None, typer.Option(help="The rate that was asked for, e.g. 0.5.")] = None,
     effective: Annotated[float | None, typer.Option(help="Or the share of wrong labels that is wanted.")] = None,
     sizes: Annotated[
@@ -26,7 +26,7 @@ def translate(
 
     if (nominal is None) == (effective is None):
         raise UsageError("give one of --nominal and --effective")
-    class_sizes = None if sizes is None else [int(size) for size in options.numbers(sizes, "--sizes")]
+    class_sizes = None if sizes is None else _whole(sizes)
     try:
         if nominal is not None:
             effective = effective_rate(convention, nominal, classes, class_sizes)
@@ -41,3 +41,10 @@ def translate(
         )
         return
     typer.echo(f"{convention}, {classes} classes: asked {nominal:.4%}, wrong labels {effective:.4%} in expectation")
+
+
+def _whole(text: str) -> list[int]:
+    sizes = options.numbers(text, "--sizes")
+    if not all(size.is_integer() and 0 <= size < 2**53 for size in sizes):
+        raise UsageError(f"--sizes must be whole numbers of examples, such as 500,480; got {text!r}")
+    return [int(size) for size in sizes]

@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from noisylabels.bounds import check_above, check_within
+from noisylabels.bounds import check_above, check_at_least, check_within
 from noisylabels.heads.head import CosineHead, Head, HeadSpec
+from noisylabels.heads.subcenter_arcface import nearest_subcenter
 
 START = math.pi / 2
 REPO_STRIDE, REPO_STOP = 1e-4, math.pi / 4
@@ -118,7 +119,8 @@ class CamSoftmax(HeadSpec):
         quantile: of the batch's losses that ``adaptive`` watches, in [0, 1]; 0.5 is the median.
         scale: s > 0; 20 in the released code.
 
-    Reference: Suveges & McKenna, ICPR 2020; formula and ``repo`` schedule from stamas02/cam-softmax.
+    Reference: Suveges & McKenna, ICPR 2020; formula and ``repo`` schedule from stamas02/cam-softmax, ``ramp`` and
+    ``adaptive`` are our own. Tag: exact.
     """
 
     kind: ClassVar[str] = "cam_softmax"
@@ -139,3 +141,95 @@ class CamSoftmax(HeadSpec):
 
     def build(self, num_classes: int, embedding_dim: int) -> Head:
         return CamSoftmaxHead(num_classes, embedding_dim, self)
+
+
+class CamSubcenterHead(CamSoftmaxHead):
+    """Cam-softmax on the nearest sub-centre's cosine; row ``j * subcenters + i`` is centre i of class j."""
+
+    def __init__(self, num_classes: int, embedding_dim: int, spec: CamSubcenter) -> None:
+        super().__init__(num_classes * spec.subcenters, embedding_dim, spec)
+        self.subcenters = spec.subcenters
+        self.chance_loss = math.log(num_classes)  # classes compete, not sub-centres
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        return nearest_subcenter(super().cosines(embeddings), self.subcenters)
+
+
+@dataclass(frozen=True)
+class CamSubcenter(CamSoftmax):
+    """Cam-softmax with several centres a class: ``scale * f(max_i cos(theta_yi))``; theta_ji to centre i of class j.
+
+    A kind of its own, not a parameter of ``cam_softmax``, so that the identities of published runs stand.
+
+    Args:
+        schedule, c_stop_deg, ramp_share, threshold, quantile, scale: see ``CamSoftmax``.
+        subcenters: centres a class, at least 1, where it is ``cam_softmax``; 3, sub-center ArcFace's.
+
+    Raises:
+        ValueError: a parameter is out of its range.
+
+    Reference: activation of stamas02/cam-softmax, sub-centres of Deng et al., ECCV 2020; joining them is ours.
+    Tag: our own.
+    """
+
+    kind: ClassVar[str] = "cam_subcenter"
+    subcenters: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1, subcenters=self.subcenters)
+
+    def build(self, num_classes: int, embedding_dim: int) -> Head:
+        return CamSubcenterHead(num_classes, embedding_dim, self)
+
+
+class CamAblationHead(CamSoftmaxHead):
+    """Cam-softmax with value and slope taken apart, see ``CamAblation``."""
+
+    def __init__(self, num_classes: int, embedding_dim: int, spec: CamAblation) -> None:
+        super().__init__(num_classes, embedding_dim, spec)
+        self.gradient = spec.gradient
+
+    def target_activation(self, cos_theta: Tensor) -> Tensor:
+        activated = super().target_activation(cos_theta)
+        if self.gradient == "full":
+            return activated
+        value, slope = (activated, cos_theta) if self.gradient == "value_only" else (cos_theta, activated)
+        return value.detach() + (slope - slope.detach())  # what is added is exactly 0, and has the slope
+
+
+@dataclass(frozen=True)
+class CamAblation(CamSoftmax):
+    """Cam-softmax's value and gradient taken apart, to see which of them resists wrong labels.
+
+    With x the target's cosine and f the activation, the target's logit has
+
+    - ``full``: value f(x) and slope f'(x), which is ``cam_softmax``;
+    - ``value_only``: value f(x) and slope 1: the margin makes the loss harder, but pulls no less at wide angles
+      (ydwen/opensphere detaches the margins of its heads in this way);
+    - ``slope_only``: value x and slope f'(x): normalised softmax whose pull fades at wide angles.
+
+    At c = 90 degrees all three are normalised softmax. A kind of its own, so that the identities of published runs
+    stand.
+
+    Args:
+        schedule, c_stop_deg, ramp_share, threshold, quantile, scale: see ``CamSoftmax``.
+        gradient: ``full``, ``value_only`` or ``slope_only``.
+
+    Raises:
+        ValueError: a parameter is out of its range.
+
+    Reference: activation of stamas02/cam-softmax, detachment of ydwen/opensphere; the ablation is ours.
+    Tag: our own.
+    """
+
+    kind: ClassVar[str] = "cam_ablation"
+    gradient: Literal["full", "value_only", "slope_only"] = "full"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gradient not in ("full", "value_only", "slope_only"):
+            raise ValueError(f"gradient must be full, value_only or slope_only; got {self.gradient!r}")
+
+    def build(self, num_classes: int, embedding_dim: int) -> Head:
+        return CamAblationHead(num_classes, embedding_dim, self)

@@ -59,10 +59,12 @@ class HeadSpec(ABC):
 
     Attributes:
         requires_loss: name of the only loss whose logits this head makes; None where any will do.
+        has_weights: whether the module has class weights ``weight``, shape ``(..., D)``, that are trained.
     """
 
     kind: ClassVar[str]
     requires_loss: ClassVar[str | None] = None
+    has_weights: ClassVar[bool] = True
 
     def __add__(self, other: object) -> Regularised:
         from noisylabels.heads.regulariser import Regularised, RegulariserSpec

@@ -28,9 +28,14 @@ class Penalty(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class RegulariserSpec(ABC):
-    """A regulariser's name and parameters; ``build`` makes the module."""
+    """A regulariser's name and parameters; ``build`` makes the module.
+
+    Attributes:
+        needs_weights: whether it looks at the head's class weights.
+    """
 
     kind: ClassVar[str]
+    needs_weights: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, num_classes: int, embedding_dim: int) -> Penalty:
@@ -45,7 +50,7 @@ class Regularised(HeadSpec):
         steps: the head, then at least one regulariser, of different kinds.
 
     Raises:
-        ValueError: a regulariser comes twice.
+        ValueError: a regulariser comes twice, or needs class weights that the head has none of.
     """
 
     kind: ClassVar[str] = "+"
@@ -56,6 +61,10 @@ class Regularised(HeadSpec):
         for kind in kinds:
             if kinds.count(kind) > 1:
                 raise ValueError(f"a regulariser must be added once; got {kind} twice")
+
+        for step in self.steps:
+            if isinstance(step, RegulariserSpec) and step.needs_weights and not self.head.has_weights:
+                raise ValueError(f"{step.kind} needs a head whose class weights are trained; {self.head.kind} has none")
 
     @property
     def head(self) -> HeadSpec:

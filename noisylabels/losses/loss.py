@@ -59,6 +59,11 @@ class Loss(ABC):
     def oracle_knowledge(self) -> str:
         return ""
 
+    @property
+    def needs_transition(self) -> bool:
+        """Whether ``begin`` must be told the true transition matrix."""
+        return False
+
     @abstractmethod
     def per_example(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Losses of shape ``(B,)``, in nats, lower is better, from logits ``(B, K)`` and given labels ``(B,)``."""

@@ -79,8 +79,9 @@ class AccuracyKnown(Metric):
     """Clean-test accuracy over the classes that kept a label of their own. Our own.
 
     Without the images of absorbed, dropped and outside identities, which no model could name: what merging identities
-    costs the others, beside the same figure under ``drop_identities``. Equal to :class:`Accuracy` when all classes kept
-    theirs. n counts the images that are left.
+    costs the others, beside the same figure under ``drop_identities``. Where identities are merged in part, those that
+    keep at least half of their images count as known, and the two figures are not of the same classes. Equal to
+    :class:`Accuracy` when all classes kept theirs. n counts the images that are left.
     """
 
     kind = "accuracy_known"

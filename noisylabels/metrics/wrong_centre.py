@@ -46,7 +46,7 @@ class WrongCentreAngle(EmbeddingMetric):
     """:func:`wrong_centre_angle_deg` of the test set, merged identities taken as the one class they now are.
 
     A model cannot be blamed for not telling apart what its labels have merged, so true classes count as the class that
-    carries their label; n counts these.
+    carries their label, and classes that no label carries are left out; n counts the others.
     """
 
     kind = "wrong_centre_angle_deg"
@@ -60,7 +60,9 @@ class WrongCentreAngle(EmbeddingMetric):
         return wrong_centre_angle_deg(embeddings, labels)
 
     def compute(self, evaluation: Evaluation) -> float:
-        return self.of(evaluation.test_embeddings, evaluation.carrying_class[evaluation.test_true])
+        carried = evaluation.carrying_class[evaluation.test_true]
+        return self.of(evaluation.test_embeddings[carried >= 0], carried[carried >= 0])
 
     def count(self, evaluation: Evaluation) -> int:
-        return len(np.unique(evaluation.carrying_class[evaluation.test_true]))
+        carried = evaluation.carrying_class[evaluation.test_true]
+        return len(np.unique(carried[carried >= 0]))

@@ -119,15 +119,14 @@ def _most_wrong(labels: CorruptedLabels, limit: int) -> NDArray[np.int64]:
 
 def _block(labels: CorruptedLabels, shown: NDArray[np.int64]) -> NDArray[np.float64]:
     """Rows and columns ``shown`` of the realised transition matrix; never all K x K."""
-    place = np.full(labels.record.num_given_classes, -1)
-    place[shown] = np.arange(len(shown))
     cells = labels.transitions()
-    inside = (place[cells.true] >= 0) & (place[cells.given] >= 0)
+    inside = np.isin(cells.true, shown) & np.isin(cells.given, shown)
+    true, given = (np.searchsorted(shown, part[inside]) for part in (cells.true, cells.given))
     record = labels.record
     kept = (np.array(record.count_by_class) - np.array(record.dropped_by_class))[shown]
     right = kept - np.array(record.flipped_by_class)[shown]
     block = np.diag(np.where(kept == 0, 1.0, right))
-    block[place[cells.true[inside]], place[cells.given[inside]]] = cells.count[inside]
+    block[true, given] = cells.count[inside]
     share: NDArray[np.float64] = block / np.maximum(kept, 1)[:, None]
     return share
 

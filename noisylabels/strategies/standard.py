@@ -5,16 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from noisylabels.strategies.strategy import Strategy
+from noisylabels.strategies.strategy import Learning, Outcome, Step, Strategy, StrategyContext
 
 
 @dataclass(frozen=True)
 class Standard(Strategy):
-    """Every example counts alike: ``objective = mean(losses)``. Given labels are trusted as they are."""
+    """Every example counts alike: ``objective = mean(losses)``. Given labels are trusted as they are.
+
+    Reference: empirical risk minimisation. Tag: exact.
+    """
 
     kind: ClassVar[str] = "standard"
 
-    def objective(self, losses: Tensor) -> Tensor:
-        return losses.mean()
+    def begin(self, context: StrategyContext) -> Learning:
+        return StandardLearning()
+
+
+class StandardLearning(Learning):
+    """Nothing is learnt on the way."""
+
+    def take(self, step: Step) -> Outcome:
+        scored = step.scored()
+        return Outcome(scored.penalised(scored.losses.mean()), scored.losses.detach(), scored.logits)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from noisylabels.catalog import UsageError
-from noisylabels.losses import Loss, LossContext
+from noisylabels.losses import Criterion, Loss, LossContext
 from noisylabels.spec import TrainSpec
-from noisylabels.strategies import Strategy
+from noisylabels.strategies import Scored, Step, Strategy, StrategyContext
+from noisylabels.training.averaging import Averaged
 from noisylabels.training.images import ImageBatches
 from noisylabels.training.model import Model
 from noisylabels.training.streams import stream
@@ -25,84 +26,118 @@ class EpochFit:
     epoch: int
     loss: float
     given_accuracy: float
+    state: dict[str, float]
 
 
-OnEpoch = Callable[[EpochFit], None]
+@dataclass(frozen=True)
+class Told:
+    """Everything that training is told of the labels.
+
+    Attributes:
+        given: int64 ``(N,)`` in [0, K), possibly wrong; the only labels there are here.
+        num_classes: K, the labels the model chooses among.
+        transition: the true transition matrix, for a loss that declares to need it; None for all others.
+        noise_rate: the true share of wrong labels, for a strategy that declares to need it; None for all others.
+    """
+
+    given: Tensor
+    num_classes: int
+    transition: Tensor | None = None
+    noise_rate: float | None = None
+
+
+OnEpoch = Callable[[EpochFit, Model], None]
 
 
 def fit(
-    model: Model,
+    models: Sequence[Model],
     images: ImageBatches,
-    given_labels: Tensor,
+    told: Told,
     loss: Loss,
     strategy: Strategy,
     spec: TrainSpec,
     *,
     seed: int,
-    num_classes: int,
-    transition: Tensor | None = None,
     on_epoch: OnEpoch,
-) -> bool:
-    """Train ``model`` in place; call ``on_epoch`` after each epoch.
+) -> tuple[bool, Model]:
+    """Train the models in place; call ``on_epoch`` after each epoch.
 
     Args:
-        model: embedder and head, edited.
+        models: embedder and head, as many as the strategy trains; edited.
         images: the N training images.
-        given_labels: int64 ``(N,)`` in [0, K), possibly wrong; the only labels there are here.
-        seed: of the streams ``order`` and ``augment``.
-        num_classes: K, the labels the model chooses among.
-        transition: the true transition matrix, for a loss that declares to need it.
-        on_epoch: sees the finished epoch's figures; may evaluate the model.
+        told: their given labels, and what a method may know beside them.
+        seed: of the streams ``order``, ``augment`` and ``strategy``.
+        on_epoch: sees the finished epoch's figures and the model to measure; may evaluate it.
 
     Returns:
-        True if every loss and the final weights are finite; False otherwise (training stops after the epoch in which
-        a loss was not).
+        True if every loss and the final weights are finite, False otherwise (training stops after the epoch in which a
+        loss was not); and the model to measure: the first, or its running average where the strategy asks for one.
 
     Raises:
         UsageError: the training has a single step, whose learning rate would be 0.
     """
-    order, draws = stream("order", seed), stream("augment", seed)
+    order, augment, draws = (stream(name, seed) for name in ("order", "augment", "strategy"))
     batch = min(spec.batch_size, len(images))
     steps_an_epoch = len(images) // batch  # a ragged last batch would give its examples another weight
     total = spec.epochs * steps_an_epoch
     if total < 2:
         raise UsageError(f"a training needs at least 2 optimiser steps; got {total} ({len(images)} images)")
-    optimizer = make_optimizer(model, spec)
-    labels = given_labels.to(model.device)
-    criterion = loss.begin(LossContext(num_classes, len(images), transition))
+    optimizer = make_optimizer(models, spec)
+    labels = told.given.to(models[0].device)
+    criterion = loss.begin(LossContext(told.num_classes, len(images), told.transition))
+    learning = strategy.begin(StrategyContext(told.num_classes, labels, told.noise_rate))
+    averaged = Averaged(models[0], strategy.averaging)
     for epoch in range(1, spec.epochs + 1):
-        criterion.begin_epoch(epoch, spec.epochs, lambda: model.probabilities(images))
-        model.train()
+        for part in (criterion, learning):
+            part.begin_epoch(epoch, spec.epochs, lambda: models[0].probabilities(images))
+        for model in models:
+            model.train()
         rows = torch.randperm(len(images), generator=order)
         losses, fitted = [], []
-        for step in range(steps_an_epoch):
-            done = (epoch - 1) * steps_an_epoch + step
+        for number in range(steps_an_epoch):
+            done = (epoch - 1) * steps_an_epoch + number
             set_learning_rate(optimizer, spec, done / total)
-            chosen = rows[step * batch : (step + 1) * batch]
-            targets = labels[chosen.to(model.device)]
-            embeddings = model.embed(images.augmented(chosen, draws))
-            logits = model.head.training_logits(embeddings, targets)
-            per_example = criterion(logits, targets, chosen)
-            objective = strategy.objective(per_example)
-            if (penalty := model.head.penalty(embeddings, targets)) is not None:
-                objective = objective + penalty
+            chosen = rows[number * batch : (number + 1) * batch]
+            targets = labels[chosen.to(labels.device)]
+            score = _scorer(models, criterion)
+            step = Step(
+                images.augmented(chosen, augment), targets, chosen, epoch, spec.epochs, done / total, score, draws
+            )
+            outcome = learning.take(step)
             optimizer.zero_grad(set_to_none=True)
-            objective.backward()  # type: ignore[no-untyped-call]
+            outcome.objective.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            model.head.advance((done + 1) / total, per_example.detach())
-            losses.append(per_example.detach().mean())
-            fitted.append((logits.detach().argmax(1) == targets).float().mean())
+            averaged.update()
+            for model in models:
+                model.head.advance((done + 1) / total, outcome.losses)
+            losses.append(outcome.losses.mean())
+            fitted.append((outcome.training_logits.detach().argmax(1) == targets).float().mean())
         mean_loss = float(torch.stack(losses).mean())
-        on_epoch(EpochFit(epoch, mean_loss, float(torch.stack(fitted).mean())))
+        state = models[0].head.state() | criterion.state() | learning.state()
+        on_epoch(EpochFit(epoch, mean_loss, float(torch.stack(fitted).mean()), state), averaged.model)
         if not math.isfinite(mean_loss):
-            return False
-    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+            return False, averaged.model
+    finite = all(bool(parameter.isfinite().all()) for model in models for parameter in model.parameters())
+    return finite, averaged.model
 
 
-def make_optimizer(model: Model, spec: TrainSpec) -> torch.optim.Optimizer:
-    """The optimiser of the spec; weight decay on parameters of two or more dimensions only."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+def _scorer(models: Sequence[Model], criterion: Criterion) -> Callable[[Tensor, Tensor, Tensor, int], Scored]:
+    def score(images: Tensor, labels: Tensor, rows: Tensor, network: int) -> Scored:
+        model = models[network]
+        embeddings = model.embed(images)
+        logits = model.head.training_logits(embeddings, labels)
+        losses = criterion(logits, labels, rows)
+        return Scored(
+            embeddings, logits, losses, model.head.penalty(embeddings, labels), lambda: model.head.logits(embeddings)
+        )
+
+    return score
+
+
+def make_optimizer(models: Sequence[Model], spec: TrainSpec) -> torch.optim.Optimizer:
+    """The optimiser of the spec over all models; weight decay on parameters of two or more dimensions only."""
+    matrices = [p for model in models for p in model.parameters() if p.ndim > 1]
+    vectors = [p for model in models for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     if spec.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=spec.learning_rate)

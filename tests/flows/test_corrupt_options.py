@@ -54,8 +54,10 @@ def test_a_json_file_holds_any_value(tmp_path: Path) -> None:
         ("a.csv", "", "a matrix must have 1 to 10000 cells that are not zero; got 0"),
         ("a.json", "[1,", "Expecting value"),
         ("a.json", "[" * 100_000, "nested too deeply"),
+        ("a.csv", f"true_label,0,1\n0,1,{'1' * 200_000}\n", "field larger than field limit"),
+        ("a.csv", "true_label,0,1\n0,1e308,1e308\n", "intermediate overflow in fsum"),
         ("a.npy", "x", "a value's file must be a .json or a .csv"),
-        ("a.csv", "0" * (5 << 20), "must be at most 4194304 bytes; got 5242880"),
+        ("a.csv", "0" * (5 << 20), "must be at most 4194304 bytes; got more"),
     ],
 )
 def test_files_without_a_value_are_refused_in_one_line(tmp_path: Path, name: str, content: str, sentence: str) -> None:
@@ -91,12 +93,19 @@ def test_embeddings_of_one_s_own_decide_who_looks_alike(tmp_path: Path) -> None:
     assert noise.record.features_sha256
     verified = CliRunner().invoke(app, ["corrupt", "verify", str(tmp_path / "out")])
     assert "the recipe was not followed: it needs features" in verified.stdout
+    again = CliRunner().invoke(app, ["corrupt", "verify", str(tmp_path / "out"), "--dataset", DIGITS, *options])
+    assert "the recipe makes the same record again" in again.stdout
+    pixels = CliRunner().invoke(app, ["corrupt", "verify", str(tmp_path / "out"), "--dataset", DIGITS])
+    assert "the features are not those" in str(pixels.exception)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"not an array", "is not a .npy array of numbers"),
+        (b"PK\x03\x04 and so on", "is not a .npy array of numbers"),
+        (b"\x93NUMPY\x01\x00\x08\x00((((((((", "is not a .npy array of numbers"),
+        (b"\x93NUMPY\x01\x00\x40\x00{'descr': '<f8', 'fortran_order': False, 'shape': (2000, 99)}  ", "is not a .npy"),
         (None, "No such file"),
     ],
 )
@@ -114,7 +123,7 @@ def test_embeddings_that_are_none_are_refused(tmp_path: Path, content: bytes | N
         (np.zeros(9), "must hold one array of shape (rows, F); got (9,)"),
         (np.zeros((9, 2)), "must have a row for every image id"),
         (np.full((2_000, 2), np.inf), "features must be finite; row 0 is not"),
-        (np.zeros((2_000, 2), dtype=bool), "features must be whole numbers or floats; got dtype bool"),
+        (np.zeros((2_000, 2), dtype=bool), "a .npy array must hold integers or floats; got bool"),
     ],
 )
 def test_embeddings_that_do_not_fit_are_refused(tmp_path: Path, array: np.ndarray, sentence: str) -> None:
@@ -143,6 +152,8 @@ def test_rates_are_translated_both_ways() -> None:
     [
         (("elr", "--nominal", "0.5", "--classes", "10"), "code must be one of"),
         (("pair", "--classes", "10"), "give one of --nominal and --effective"),
+        (("pair", "--nominal", "0.1", "--classes", "3", "--sizes", "inf,1,2"), "--sizes must be whole numbers"),
+        (("pair", "--nominal", "0.1", "--classes", "3", "--sizes", "1.9,1,2"), "--sizes must be whole numbers"),
         (("elr_asymmetric", "--effective", "0.9", "--classes", "10"), "can make a share in"),
         (("elr_asymmetric", "--nominal", "0.4", "--classes", "100"), "needs num_classes 10; got 100"),
     ],

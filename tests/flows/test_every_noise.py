@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from noisylabels.data import data_root
 from noisylabels.problem import check, pose
 from noisylabels.recipe import remade
 from noisylabels.run import execute
+from noisylabels.spec import RunSpec
 from noisylabels.study import Study
 
 DIGITS = "digits:per_class=30,test_per_class=20"
@@ -165,7 +167,9 @@ def test_a_label_edited_by_hand_is_found(record: Path, tmp_path: Path) -> None:
 def test_a_recipe_that_makes_other_labels_is_found(record: Path) -> None:
     values = json.loads((record / "noise.json").read_text())
     (record / "noise.json").write_text(json.dumps(values | {"seed": 8}))
-    assert "its recipe makes" in failure_of("corrupt", "verify", str(record))
+    assert "its recipe does not make this record; other flipped_by_class" in failure_of(
+        "corrupt", "verify", str(record)
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,6 +179,14 @@ def test_a_recipe_that_makes_other_labels_is_found(record: Path) -> None:
         ({"num_examples": 10**12}, "contradicts itself in num_examples"),
         ({"kind": "os.system"}, "unknown corruption 'os.system'"),
         ({"parameters": {"rate": 0.2, "colour": 1}}, "unknown parameter 'colour'"),
+        ({"kind": "+", "parameters": {"steps": 5}}, "a composed record must name at least two steps; got 0"),
+        ({"kind": "clean_subset", "parameters": {"of": 5}}, "a step of a record must name its kind; got 5"),
+        ({"num_given_classes": 10**30}, "contradicts itself in num_given_classes"),
+        ({"rate": 0.9}, "its recipe does not make this record; other rate"),
+        ({"rate_of": "lies"}, "its recipe does not make this record; other rate_of"),
+        ({"details": {"num_chosen": 99}}, "its recipe does not make this record; other details"),
+        ({"details": {"absorbed_into": "abc"}}, "absorbed_into in the details of a noise record must be pairs"),
+        ({"details": {"absent": [10]}}, "absent in the details of a noise record must be a list of class ids"),
         ({"count_by_class": "x"}, "count_by_class of a noise record must be a list of whole numbers"),
     ],
 )
@@ -192,7 +204,7 @@ def test_a_record_with_a_pickle_in_it_is_refused_and_nothing_runs(record: Path, 
             return (Path.touch, (tmp_path / "executed",))
 
     np.savez(record / "noise.npz", ids=np.array([Mine()], dtype=object), true_labels=[0], given_labels=[0])
-    assert "is not a file of labels" in failure_of("corrupt", "verify", str(record))
+    assert "ids: a .npy array must hold integers or floats; got object" in failure_of("corrupt", "verify", str(record))
     assert not (tmp_path / "executed").exists()
 
 
@@ -210,3 +222,83 @@ def test_a_torn_record_is_refused(record: Path) -> None:
     assert "is not a file of labels" in failure_of("corrupt", "verify", str(record))
     shutil.rmtree(record)
     assert "does not exist" in failure_of("corrupt", "verify", str(record))
+
+
+def rewritten(record: Path, **changed: np.ndarray) -> None:
+    with np.load(record / "noise.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(record / "noise.npz", **(arrays | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"transition_matrix": np.full((10, 10), 7.0)}, "transition_matrix does not follow from the labels"),
+        ({"transitions_count": np.array([999])}, "transitions_count: it must be int64 of shape"),
+        ({"ids": np.zeros(240, dtype=np.int64)}, "example_ids must be unique"),
+        ({"true_labels": np.zeros(240)}, "true_labels: it must be int64 of shape (240,); got float64"),
+        ({"given_labels": np.zeros(9, dtype=np.int64)}, "given_labels: it must be int64 of shape (240,); got int64 of"),
+    ],
+)
+def test_arrays_that_do_not_follow_are_found(record: Path, changed: dict[str, np.ndarray], sentence: str) -> None:
+    rewritten(record, **changed)
+    assert sentence in failure_of("corrupt", "verify", str(record))
+
+
+def test_a_file_that_unpacks_to_more_than_the_record_says_is_not_unpacked(record: Path) -> None:
+    np.savez_compressed(record / "noise.npz", ids=np.zeros(10_000_000, dtype=np.int64))
+    said = failure_of("corrupt", "verify", str(record))
+    assert "ids: a member must unpack to at most 6,016 bytes; got 80,000,128" in said
+
+
+def npy(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"((((((((",
+        b"-" * 3_000 + b"1",
+        b"{'descr': '<i8', 'fortran_order': False, 'shape': (40L,)}",
+        b"{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,)}",
+        b"{'descr': '|O', 'fortran_order': False, 'shape': (240,)}",
+        b"__import__('os').system('touch executed')",
+    ],
+)
+def test_a_broken_array_header_is_one_line(record: Path, header: bytes) -> None:
+    with zipfile.ZipFile(record / "noise.npz", "w") as archive:
+        archive.writestr("ids.npy", npy(header))
+    assert "do not belong together: ids: " in failure_of("corrupt", "verify", str(record))
+
+
+def test_a_damaged_member_is_one_line(record: Path) -> None:
+    content = bytearray((record / "noise.npz").read_bytes())
+    content[60:120] = bytes(60)
+    (record / "noise.npz").write_bytes(content)
+    assert "noise.npz" in failure_of("corrupt", "verify", str(record))
+
+
+def test_a_device_is_no_record(record: Path) -> None:
+    for name in ("noise.json", "noise.npz"):
+        (record / name).rename(record / "kept")
+        (record / name).symlink_to("/dev/zero")
+        assert "it must be a file; got something else" in failure_of("corrupt", "verify", str(record))
+        (record / name).unlink()
+        (record / "kept").rename(record / name)
+
+
+def test_an_earlier_corruption_s_files_do_not_stay(tmp_path: Path) -> None:
+    for text in ("symmetric:rate=0.2", "identity_split:rate=1,parts=24"):
+        arguments = ["corrupt", "--dataset", DIGITS, "--corruption", text, "--out", str(tmp_path / "out")]
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert read_noise(tmp_path / "out").record.num_given_classes == 240
+    assert not (tmp_path / "out" / "transition_matrix.csv").exists()  # of 240 labels none is written
+
+
+def test_who_left_most_images_to_another_is_carried_by_that_one(tmp_path: Path) -> None:
+    text = "identity_merge:rate=0.2,groups=[[1,7],[0,5]],moved={}"
+    for moved, carried in (("0.9", {7: 1, 5: 0}), ("0.3", {})):
+        problem = pose(RunSpec(dataset=DIGITS, corruption=text.format(moved)), tmp_path)
+        expected = [carried.get(k, k) for k in range(10)]
+        assert problem.carrying_class.tolist() == expected

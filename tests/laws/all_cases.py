@@ -22,7 +22,11 @@ CASES: dict[str, tuple[Case, ...]] = {
 }
 """Kind to its cases, at least one for each name in ``CORRUPTIONS``."""
 
-REFUSE_SOME_LABELS = cases_identities.REFUSE_SOME_LABELS.union(cases_features.NEEDS_TWO_CLASSES_PRESENT)
+REFUSE_SOME_LABELS = frozenset().union(
+    cases_identities.REFUSE_SOME_LABELS,
+    cases_identities.MORE_PARTS_THAN_IMAGES,
+    cases_features.NEEDS_TWO_CLASSES_PRESENT,
+)
 """Names of the cases whose rates cannot be had of any labels whatever: one person alone can be mistaken for nobody."""
 
 FIXED_LABELS_ONLY = cases_identities.FIXED_LABELS_ONLY

@@ -292,6 +292,15 @@ FIXED_LABELS_ONLY = frozenset({FLIP_PAST_EMPTY_LABELS.name})
 """Names of the cases whose claim is about their own labels."""
 
 REFUSE_SOME_LABELS = frozenset(
-    case.name for case in (*CASES["identity_flip"], MERGE_IMAGES, MERGE_IMAGES_IN_PART, *CASES["outlier"])
+    case.name
+    for case in (
+        *CASES["identity_flip"],
+        MERGE_IMAGES,
+        MERGE_IMAGES_IN_PART,
+        *CASES["outlier"],
+    )
 )
 """Names of the cases whose rates cannot be had of any labels whatever (one person alone can be mistaken for nobody)."""
+
+MORE_PARTS_THAN_IMAGES = frozenset({SPLIT_IN_THREE.name, SPLIT_SKEWED.name})
+"""Names of the cases that are refused where no identity has as many images as parts are asked for."""

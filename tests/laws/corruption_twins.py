@@ -214,6 +214,37 @@ class MergedAfreshAtEachRate(IdentityMerge):
         return super()._decide(examples, basis, hash((seed, self.rate)))
 
 
+@dataclass(frozen=True)
+class NeverQuiteClean(Symmetric):
+    """One example is always wrong, at rate 0 too: ``max(1, int(rate * N))``."""
+
+    def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
+        given = Symmetric(self.rate)._decide(examples, basis, seed).given.copy()
+        if not self.rate:
+            given[0] = (given[0] + 1) % examples.num_classes
+        return Decision(given)
+
+
+@dataclass(frozen=True)
+class SaysWhatJsonCannot(Symmetric):
+    """A detail that comes back from JSON as something else: the keys of an object are always text."""
+
+    def apply(self, true_labels: ArrayLike, num_classes: int, **others: Any) -> CorruptedLabels:
+        noise = super().apply(true_labels, num_classes, **others)
+        record = dataclasses.replace(noise.record)
+        object.__setattr__(record, "details", {1: 2})
+        return CorruptedLabels(noise.true, noise.given, noise.ids, record)
+
+
+@dataclass(frozen=True)
+class CountsFromOne(Symmetric):
+    """Labels in the numbering of another tool, 1 to K."""
+
+    def apply(self, true_labels: ArrayLike, num_classes: int, **others: Any) -> CorruptedLabels:
+        noise = super().apply(true_labels, num_classes, **others)
+        return CorruptedLabels(noise.true, noise.given + 1, noise.ids, noise.record)
+
+
 TWINS: list[tuple[Callable[[float], Corruption], Case, str]] = [
     (lambda rate: ChainedFlips(rate, map="cifar10"), ASYMMETRIC_CIFAR10, "realises_its_rate"),
     (lambda rate: ConsecutiveFineIds(rate, map="cifar100_superclass"), ASYMMETRIC_CIFAR100, "only_claimed_confusions"),
@@ -229,6 +260,9 @@ TWINS: list[tuple[Callable[[float], Corruption], Case, str]] = [
     (TargetsFromOneStream, SYMMETRIC, "nested_in_the_rate"),
     (DrawsByRow, SYMMETRIC, "noise_follows_the_example"),
     (EditsItsArgument, SYMMETRIC, "argument_not_edited"),
+    (NeverQuiteClean, SYMMETRIC, "rate_zero_is_identity"),
+    (SaysWhatJsonCannot, SYMMETRIC, "record_survives_json"),
+    (CountsFromOne, SYMMETRIC, "labels_stay_in_range"),
     (RecordsAnotherRun, SYMMETRIC, "record_tells_what_was_done"),
     (PartlyAbsorbed, MERGE_PAIRS, "realises_its_rate"),
     (MergedAfreshAtEachRate, MERGE_PAIRS, "nested_in_the_rate"),

@@ -28,6 +28,10 @@ def test_the_wrong_twin_breaks_the_law_and_the_right_one_keeps_it(
         LAWS[law](dataclasses.replace(case, make=make))
 
 
+def test_every_law_has_a_twin() -> None:
+    assert {law for _, _, law in TWINS} == set(LAWS)
+
+
 def test_a_kind_cannot_write_to_the_labels_it_reads() -> None:
     @dataclass(frozen=True)
     class InPlace(Symmetric):

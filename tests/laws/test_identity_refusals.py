@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -194,3 +195,23 @@ def test_at_rate_zero_outliers_are_left_out_and_nothing_else(case: Case) -> None
     assert len(absent) in (3, nearest(Fraction("0.4") * case.num_classes))
     assert noise.given.tolist() == [-1 if c in absent else c for c in case.labels.tolist()]
     assert noise.record.realised_rate == 0
+
+
+def test_more_parts_than_anybody_has_images_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^identity_split can make at most 4 parts, .* largest identity; got 5$"):
+        IdentitySplit(0.5, parts=5).apply([0, 0, 0, 0, 1, 1, 2], 3, seed=0)
+    assert IdentitySplit(0.5, parts=4).apply([0, 0, 0, 0, 1, 1, 2], 3, seed=0).record.num_given_classes == 9
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: IdentityMerge(0.1, groups=((0, 10**20),)),
+        lambda: Outlier(0.1, outside=(10**20,)),
+        lambda: IdentitySplit(0.1, parts=10**13),
+        lambda: IdentityMerge(0.1, group_size=10**13),
+    ],
+)
+def test_numbers_beyond_any_data_set_are_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"below 2\^31; got 10"):
+        make()

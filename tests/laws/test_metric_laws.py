@@ -486,6 +486,16 @@ def test_an_identity_without_a_label_is_wrong_in_two_accuracies_and_out_of_the_t
     assert (measured["accuracy_known"].value, measured["accuracy_known"].n) == (1.0, 60)
 
 
+def test_classes_that_no_label_carries_are_nobody_s_wrong_centre() -> None:
+    """Classes 0 and 1 were left out of training: not one class of two people, but none."""
+    run = ordinary_run()
+    without = replace(run, carrying_class=np.array([-1, -1, 2, 3]))
+    rows = run.test_true >= 2
+    expected = METRICS["wrong_centre_angle_deg"]().of(run.test_embeddings[rows], run.test_true[rows])  # type: ignore[attr-defined]
+    measured = {m.name: m for m in measure_all(without)}["wrong_centre_angle_deg"]
+    assert (measured.value, measured.n) == (expected, 2)
+
+
 def test_more_labels_than_classes_are_let_in() -> None:
     """Class 3 was split: a part of its images carries the label 4."""
     run = ordinary_run()
