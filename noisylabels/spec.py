@@ -16,7 +16,7 @@ from corruptions import CORRUPTIONS, Clean, Corruption
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
 from noisylabels.data import DATASETS, Dataset
-from noisylabels.heads import HEADS, REGULARISERS, HeadSpec, Regularised, RegulariserSpec
+from noisylabels.heads import HEADS, REGULARISERS, Regularised, RegulariserSpec
 from noisylabels.losses import LOSSES
 from noisylabels.models import MODELS
 from noisylabels.strategies import STRATEGIES
@@ -160,9 +160,15 @@ class RunSpec(Frozen):
     def _head_and_loss_meet(self) -> Self:
         head, loss = self.plugin("head"), self.plugin("loss")
         head = head.head if isinstance(head, Regularised) else head
-        if isinstance(head, HeadSpec) and head.requires_loss not in (None, loss.kind):
+        if head.requires_loss is None:
+            return self
+        if head.requires_loss != loss.kind:
+            needed = head.requires_loss
+            raise ValueError(f"head {head.kind!r} makes logits for the loss {needed!r} only; got {loss.kind!r}")
+        scales = head.scale, getattr(loss, "scale", head.scale)
+        if scales[0] != scales[1]:
             raise ValueError(
-                f"head {head.kind!r} makes logits for the loss {head.requires_loss!r} only; got {loss.kind!r}"
+                f"head {head.kind!r} and its loss must have the same scale; got {scales[0]} and {scales[1]}"
             )
         return self
 

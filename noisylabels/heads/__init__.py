@@ -1,8 +1,13 @@
 """Heads: embeddings and labels to logits; the margin lives here."""
 
+from noisylabels.heads.adaface import AdaFace
+from noisylabels.heads.angular_sparsemax import AngularSparsemax
 from noisylabels.heads.arcface import ArcFace
-from noisylabels.heads.cam_softmax import CamSoftmax
+from noisylabels.heads.cam_softmax import CamAblation, CamSoftmax, CamSubcenter
+from noisylabels.heads.combined import Combined
 from noisylabels.heads.cosface import CosFace
+from noisylabels.heads.curricularface import CurricularFace
+from noisylabels.heads.fixed_simplex import FixedSimplex
 from noisylabels.heads.head import Head, HeadSpec
 from noisylabels.heads.normalised_softmax import NormalisedSoftmax
 from noisylabels.heads.penalty_batch_hard import BatchHard
@@ -15,14 +20,29 @@ from noisylabels.heads.penalty_ring import Ring
 from noisylabels.heads.penalty_triplet import TL1, TL2, TL3
 from noisylabels.heads.pml import Pml, PmlHead
 from noisylabels.heads.regulariser import Regularised, RegulariserSpec
+from noisylabels.heads.sface import SFace
 from noisylabels.heads.softmax import Softmax
+from noisylabels.heads.sphereface import SphereFace
+from noisylabels.heads.sphereface2 import SphereFace2
+from noisylabels.heads.subcenter_arcface import SubcenterArcFace
 
 HEADS: dict[str, type[HeadSpec]] = {
     "softmax": Softmax,
     "normalised_softmax": NormalisedSoftmax,
     "cosface": CosFace,
     "arcface": ArcFace,
+    "sphereface": SphereFace,
+    "combined": Combined,
+    "subcenter_arcface": SubcenterArcFace,
+    "curricularface": CurricularFace,
+    "adaface": AdaFace,
+    "sphereface2": SphereFace2,
+    "sface": SFace,
+    "fixed_simplex": FixedSimplex,
+    "angular_sparsemax": AngularSparsemax,
     "cam_softmax": CamSoftmax,
+    "cam_subcenter": CamSubcenter,
+    "cam_ablation": CamAblation,
     "pml_head": PmlHead,
 }
 

@@ -75,6 +75,7 @@ class FixedSimplex(HeadSpec):
     """
 
     kind: ClassVar[str] = "fixed_simplex"
+    has_weights: ClassVar[bool] = False
     margin: float = 0.0
     scale: float = 20.0
 

@@ -59,11 +59,13 @@ class HeadSpec(ABC):
 
     Attributes:
         requires_loss: name of the only loss whose logits this head makes; None where any will do.
+        touches_others: whether training moves the logits of other classes than the target, too.
         has_weights: whether the module has class weights ``weight``, shape ``(..., D)``, that are trained.
     """
 
     kind: ClassVar[str]
     requires_loss: ClassVar[str | None] = None
+    touches_others: ClassVar[bool] = False
     has_weights: ClassVar[bool] = True
 
     def __add__(self, other: object) -> Regularised:

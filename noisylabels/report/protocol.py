@@ -12,7 +12,7 @@ from noisylabels.report.document import Block, Entry, Section, Table
 from noisylabels.report.grid import PlannedRun, corruption_and_rate
 from noisylabels.report.wording import Quantity, count, percent
 from noisylabels.result import RunResult
-from noisylabels.spec import SCHEMA_VERSION
+from noisylabels.spec import SCHEMA_VERSION, RunSpec
 from noisylabels.study import Study
 
 ORACLE_KNOWLEDGE = (
@@ -38,6 +38,7 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
         ("fingerprints", _distinct(_pairs(found.get("fingerprints")) for found in provenances)),
         ("model", _distinct(spec.model for spec in specs)),
         ("methods", _distinct(" + ".join((spec.head, spec.loss, spec.strategy)) for spec in specs)),
+        ("told the truth", _distinct(filter(None, map(_oracle_knowledge, specs))) or "no method"),
         ("training", ", ".join(f"{key} {value}" for key, value in study.base.train.model_dump().items())),
         (
             "seeds",
@@ -51,6 +52,12 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
     ]
     rows = tuple((Entry(item), Entry(text or "not recorded")) for item, text in items)
     return Table("What was run.", ("item", "value"), rows)
+
+
+def _oracle_knowledge(spec: RunSpec) -> str:
+    """What a method is told that nobody has in practice; empty for most."""
+    told = [spec.plugin(field).oracle_knowledge for field in ("loss", "strategy")]
+    return f"{spec.method}: {' and '.join(filter(None, told))}" if any(told) else ""
 
 
 def _noise(runs: Sequence[PlannedRun]) -> Iterator[Table]:

@@ -1,0 +1,78 @@
+"""Every head, regulariser, loss and strategy trains on the digits through the command line's own path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from noisylabels.catalog import UsageError
+from noisylabels.heads import HEADS, REGULARISERS
+from noisylabels.losses import LOSSES
+from noisylabels.problem import pose
+from noisylabels.run import execute
+from noisylabels.spec import RunSpec
+from noisylabels.strategies import STRATEGIES
+
+HERE = Path("nowhere")
+RUN = {
+    "dataset": "digits:per_class=20,test_per_class=10",
+    "corruption": "symmetric:rate=0.3",
+    "model": "small_cnn:width=4",
+    "train": {"epochs": 2, "batch_size": 32, "learning_rate": 0.05, "crop_padding": 1},
+}
+LOSS_OF = {"sphereface2": "one_vs_all", "sface": "sface", "angular_sparsemax": "sparsemax"}
+"""The loss of a head that goes with one only."""
+
+METHODS = [
+    *({"head": name, "loss": LOSS_OF.get(name, "ce")} for name in HEADS),
+    *({"head": f"softmax + {name}"} for name in REGULARISERS),
+    *({"head": "softmax", "loss": name} for name in LOSSES if name not in LOSS_OF.values()),
+    *({"head": "softmax", "strategy": name} for name in STRATEGIES),
+    {"head": "cosface:margin=0.2 + ring + opl", "loss": "gce", "strategy": "elr"},
+    {"head": "softmax", "loss": "forward:transition=oracle"},
+    {"head": "softmax", "loss": "truncated_gce:start=0.4", "strategy": "mixup"},
+]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "+".join(method.values()))
+def test_it_trains_and_is_the_same_run_twice(method: dict[str, str]) -> None:
+    spec = RunSpec.checked(RUN | method)
+    assert RunSpec.model_validate_json(spec.model_dump_json()).run_id == spec.run_id
+    problem = pose(spec, HERE)
+    first, second = (execute(spec, problem, device="cpu") for _ in range(2))
+    assert first.history == second.history
+    assert first.measurements == second.measurements
+    assert first.status in ("ok", "collapsed"), first.reason
+    assert first.value("accuracy") is not None
+
+
+@pytest.mark.parametrize("head", LOSS_OF)
+def test_a_head_that_goes_with_one_loss_says_so_before_anything_runs(head: str) -> None:
+    with pytest.raises(UsageError, match=rf"head '{head}' makes logits for the loss '{LOSS_OF[head]}' only; got 'ce'"):
+        RunSpec.checked(RUN | {"head": head})
+    with pytest.raises(UsageError, match="makes logits for the loss"):
+        RunSpec.checked(RUN | {"head": f"{head} + ring"})
+
+
+def test_a_head_and_its_loss_must_have_one_scale() -> None:
+    with pytest.raises(UsageError, match=r"head 'sface' and its loss must have the same scale; got 20.0 and 64.0"):
+        RunSpec.checked(RUN | {"head": "sface", "loss": "sface:scale=64"})
+
+
+def test_a_regulariser_alone_is_no_head() -> None:
+    with pytest.raises(UsageError, match=r"center is added to a head, as in 'softmax \+ center'; got 'center' alone"):
+        RunSpec.checked(RUN | {"head": "center"})
+
+
+def test_a_regulariser_of_class_weights_needs_some() -> None:
+    with pytest.raises(
+        UsageError, match="dual_ring needs a head whose class weights are trained; fixed_simplex has no"
+    ):
+        RunSpec.checked(RUN | {"head": "fixed_simplex + dual_ring"})
+
+
+def test_what_is_told_the_truth_says_so() -> None:
+    spec = RunSpec.checked(RUN | {"loss": "forward:transition=oracle", "strategy": "co_teaching"})
+    assert spec.plugin("loss").oracle_knowledge
+    assert spec.plugin("strategy").oracle_knowledge == "the true noise rate"
