@@ -159,7 +159,8 @@ class RunSpec(Frozen):
     @model_validator(mode="after")
     def _head_and_loss_meet(self) -> Self:
         head, loss = self.plugin("head"), self.plugin("loss")
-        head = head.head if isinstance(head, Regularised) else head
+        if isinstance(head, Regularised):
+            head = head.steps[0]
         if head.requires_loss is None:
             return self
         if head.requires_loss != loss.kind:

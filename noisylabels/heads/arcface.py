@@ -50,7 +50,7 @@ class ArcFace(HeadSpec):
         margin: m in [0, pi], radians (0.5 rad is 28.6 degrees, the paper's value); 0 is normalised softmax.
         scale: s > 0. The paper uses 64 on faces; 20 here, as for every head.
 
-    Reference: Deng et al., ArcFace, CVPR 2019, eq. 3.
+    Reference: Deng et al., ArcFace, CVPR 2019, eq. 3. Tag: exact.
     """
 
     kind: ClassVar[str] = "arcface"

@@ -30,7 +30,7 @@ class CosFace(HeadSpec):
         margin: m in [0, 2], in units of cosine; 0 is normalised softmax. 0.35 is the papers' value.
         scale: s > 0. The papers use 64 (CosFace) and 30 (AM-softmax) on faces; 20 here, as for every head.
 
-    Reference: Wang et al., CosFace, CVPR 2018, eq. 4; Wang et al., Additive Margin Softmax, 2018, eq. 6.
+    Reference: Wang et al., CosFace, CVPR 2018, eq. 4; Wang et al., Additive Margin Softmax, 2018, eq. 6. Tag: exact.
     """
 
     kind: ClassVar[str] = "cosface"

@@ -20,7 +20,7 @@ class NormalisedSoftmax(HeadSpec):
         scale: s > 0, dimensionless. 20 is cam-softmax's, kept equal over all heads here because scale is the main
             confounder of any comparison of margins.
 
-    Reference: Wang et al., NormFace, ACM Multimedia 2017.
+    Reference: Wang et al., NormFace, ACM Multimedia 2017. Tag: exact.
     """
 
     kind: ClassVar[str] = "normalised_softmax"

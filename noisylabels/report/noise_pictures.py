@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from corruptions import CorruptedLabels
-from noisylabels.report.contact_sheet import short_name
+from noisylabels.report.contact_sheet import kind_text, short_name
 
 NAMED_CLASSES = 30
 """Classes whose names fit beside the picture."""
@@ -100,7 +100,7 @@ def class_bars(labels: CorruptedLabels, class_names: Sequence[str]) -> bytes:
 
 def _headline(labels: CorruptedLabels) -> str:
     record = labels.record
-    kind = " + ".join(step.kind for step in record.steps) or record.kind
+    kind = kind_text(record)
     left_out = f", {record.num_dropped} left out" if record.num_dropped else ""
     kept = record.num_examples - record.num_dropped
     return f"{kind}: {record.num_flipped} of {kept} labels wrong ({record.realised_rate:.2%}){left_out}"

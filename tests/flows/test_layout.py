@@ -23,6 +23,7 @@ from corruptions import Composition, Corruption
 from noisylabels.data import Dataset
 from noisylabels.heads import HeadSpec, Regularised, RegulariserSpec
 from noisylabels.losses import Loss
+from noisylabels.method_table import method_table
 from noisylabels.models import ModelSpec
 from noisylabels.spec import TABLES
 from noisylabels.strategies import Strategy
@@ -35,6 +36,11 @@ def test_import_contracts_are_kept() -> None:
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "0 broken" in answer.stdout
+
+
+def test_the_page_of_methods_is_what_the_docstrings_say() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert page == method_table(), "run: python -m noisylabels.method_table > docs/methods.md"
 
 
 @pytest.mark.parametrize(
