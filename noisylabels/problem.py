@@ -157,6 +157,10 @@ def _corrupted(spec: RunSpec, splits: Splits, root: Path) -> Problem:
         raise
     except ValueError as error:
         raise UsageError(f"{error} (in {spec.short('corruption')!r} on {spec.short('dataset')!r})") from error
+    if spec.plugin("loss").needs_transition and train.record.num_given_classes != train.num_classes:
+        raise UsageError(
+            f"{spec.short('loss')!r} needs one label a class; {spec.short('corruption')!r} splits identities"
+        )
     if not train.is_kept.any():
         raise UsageError(f"{spec.short('corruption')!r} leaves no training image of {spec.short('dataset')!r}")
     return Problem(splits, train, validation)

@@ -60,6 +60,12 @@ def test_a_head_and_its_loss_must_have_one_scale() -> None:
         RunSpec.checked(RUN | {"head": "sface", "loss": "sface:scale=64"})
 
 
+def test_a_transition_matrix_of_split_identities_is_refused_before_anything_runs() -> None:
+    spec = RunSpec.checked(RUN | {"loss": "forward:transition=oracle", "corruption": "identity_split:rate=0.3"})
+    with pytest.raises(UsageError, match=r"needs one label a class; .* splits identities"):
+        pose(spec, HERE)
+
+
 def test_a_regulariser_alone_is_no_head() -> None:
     with pytest.raises(UsageError, match=r"center is added to a head, as in 'softmax \+ center'; got 'center' alone"):
         RunSpec.checked(RUN | {"head": "center"})
