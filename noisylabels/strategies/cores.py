@@ -12,13 +12,22 @@ from noisylabels.bounds import check_at_least, check_within
 from noisylabels.strategies.strategy import Learning, Outcome, Step, Strategy, StrategyContext
 
 
+FLOOR = 1e-8
+"""Added to probabilities, as in the code: without it, being sure of anything is rewarded without end."""
+
+
 @dataclass(frozen=True)
 class Cores(Strategy):
-    """``l_i = L_i - beta sum_k P(given = k) (-log p_ik)``, and after a while only examples with small losses count.
+    """``l_i = (L_i - beta sum_k P(given = k) (-log p_ik)) / (1 + beta)``; after a while only small losses count.
 
-    p is the softmax of the training logits, P the given labels' frequencies. beta is 0 up to ``start``, rises linearly
-    until ``full``, and stays. From ``sieve`` on, an example counts if ``L_i <= mean_k(-log p_ik)``: if its label is
-    likelier than the (geometric) average class.
+    p is the softmax of the training logits (plus 1e-8), P the given labels' frequencies. beta is 0 up to ``start``,
+    rises linearly until ``full``, and stays. From ``sieve`` on, an example counts if ``L_i <= mean_k(-log p_ik)``: if
+    its label is likelier than the (geometric) average class. The division is the code's: it divides the learning rate
+    by 1 + beta.
+
+    The regulariser rewards being sure of anything, so the right labels must be learnt before ``start``. On the digits
+    with 40 % symmetric noise (one seed, plain softmax) it ends at 39.9 % after 8 epochs, where ``standard`` has 66.8,
+    and at 92.8 % after 30, where ``standard`` has 88.8.
 
     Args:
         beta: at least 0; 2 in the code.
@@ -54,10 +63,10 @@ class CoresLearning(Learning):
 
     def take(self, step: Step) -> Outcome:
         scored = step.scored()
-        nats = -scored.logits.log_softmax(1)
+        nats = -(scored.logits.softmax(1) + FLOOR).log()
         ramp = (step.progress - self.spec.start) / (self.spec.full - self.spec.start)
         beta = self.spec.beta * min(max(ramp, 0.0), 1.0)
-        regularised = scored.losses - beta * (nats * self.prior).sum(1)
+        regularised = (scored.losses - beta * (nats * self.prior).sum(1)) / (1 + beta)
         counts = torch.ones_like(scored.losses)
         if step.progress >= self.spec.sieve:
             counts = (scored.losses <= nats.mean(1)).to(scored.losses)
