@@ -11,7 +11,6 @@ from torch import Tensor
 from noisylabels.bounds import check_at_least, check_within
 from noisylabels.strategies.strategy import Learning, Outcome, Step, Strategy, StrategyContext
 
-
 FLOOR = 1e-8
 """Added to probabilities, as in the code: without it, being sure of anything is rewarded without end."""
 
