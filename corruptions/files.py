@@ -63,7 +63,8 @@ def read_noise(path: Path) -> CorruptedLabels:
         return _verified(_file(folder / NPZ_NAME, 64 * record.num_examples + MAX_JSON_BYTES), record)
     except OSError as error:
         raise RecordFileError(f"{folder / NPZ_NAME} cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, OverflowError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError) as error:
+        # what zipfile raises of a damaged file; NotImplementedError is its word for a zip version it does not read
         raise RecordFileError(f"{folder / NPZ_NAME} is not a file of labels: {_one_line(error)}") from None
     except ValueError as error:
         raise RecordFileError(
@@ -131,7 +132,8 @@ def _verified(content: bytes, record: NoiseRecord) -> CorruptedLabels:
         members = {member.filename: member for member in archive.infolist()}
 
         def array(name: str, wanted: NDArray[Any]) -> NDArray[Any]:
-            member = members[f"{name}.npy"]
+            if (member := members.get(f"{name}.npy")) is None:
+                raise ValueError(f"{name} is missing")
             try:
                 return array_like(unpacked(archive, member, wanted.nbytes + _HEADER_BYTES), wanted)
             except ValueError as error:

@@ -59,6 +59,7 @@ def read_annotations(path: Path | str) -> dict[str, NDArray[np.int64]]:
     except OSError as error:
         raise LabelFileError(f"{path} cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError) as error:
+        # what zipfile raises of a damaged file; NotImplementedError is its word for a zip version it does not read
         raise LabelFileError(f"{path} is not a label file: it must be a whole zip file; {_one_line(error)}") from None
     except ValueError as error:
         raise LabelFileError(f"{path} is not a label file: {_one_line(error)}") from None

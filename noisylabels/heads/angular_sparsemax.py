@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from noisylabels.bounds import check_above, check_within
-from noisylabels.heads.arcface import ArcFaceHead
-from noisylabels.heads.head import Head, HeadSpec
+from noisylabels.heads.arcface import ArcFace
 
 
 @dataclass(frozen=True)
-class AngularSparsemax(HeadSpec):
+class AngularSparsemax(ArcFace):
     """Angular sparsemax: scores ``scale * cos(theta + margin)`` on the target for the loss ``sparsemax``.
 
     The loss is exactly 0, and so is its gradient, once the target's score leads by 1: on cosines a margin of 1/scale on
@@ -32,12 +29,3 @@ class AngularSparsemax(HeadSpec):
 
     kind: ClassVar[str] = "angular_sparsemax"
     requires_loss: ClassVar[str | None] = "sparsemax"
-    margin: float = 0.5
-    scale: float = 20.0
-
-    def __post_init__(self) -> None:
-        check_above(0, scale=self.scale)
-        check_within(0, math.pi, margin=self.margin)
-
-    def build(self, num_classes: int, embedding_dim: int) -> Head:
-        return ArcFaceHead(num_classes, embedding_dim, self.scale, self.margin)

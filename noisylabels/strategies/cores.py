@@ -25,8 +25,9 @@ class Cores(Strategy):
     by 1 + beta.
 
     The regulariser rewards being sure of anything, so the right labels must be learnt before ``start``. On the digits
-    with 40 % symmetric noise (one seed, plain softmax) it ends at 39.9 % after 8 epochs, where ``standard`` has 66.8,
-    and at 92.8 % after 30, where ``standard`` has 88.8.
+    with 40 % symmetric noise (``noisylabels train --dataset digits --corruption symmetric:rate=0.4 --head softmax
+    --strategy cores``, seed 0) it ends at 39.9 % after 8 epochs, where ``standard`` has 66.8, and after 30 (``--set
+    train.epochs=30``) at 92.8 %, where ``standard`` has 88.8.
 
     Args:
         beta: at least 0; 2 in the code.

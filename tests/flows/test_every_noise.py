@@ -272,6 +272,14 @@ def test_a_broken_array_header_is_one_line(record: Path, header: bytes) -> None:
     assert "do not belong together: ids: " in failure_of("corrupt", "verify", str(record))
 
 
+def test_a_missing_array_is_named(record: Path) -> None:
+    np.savez(record / "noise.npz", ids=np.arange(240))
+    assert "do not belong together: " in failure_of("corrupt", "verify", str(record))
+    with zipfile.ZipFile(record / "noise.npz", "w") as archive:
+        archive.writestr("other.npy", b"")
+    assert "do not belong together: ids is missing" in failure_of("corrupt", "verify", str(record))
+
+
 def test_a_damaged_member_is_one_line(record: Path) -> None:
     content = bytearray((record / "noise.npz").read_bytes())
     content[60:120] = bytes(60)
