@@ -22,6 +22,7 @@ import re
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from noisylabels.value_file import ValueFileError, read_value
@@ -47,6 +48,10 @@ P = TypeVar("P")
 
 SUM = " + "
 """Between plug-ins that are added; a plus sign without spaces is part of a value."""
+
+LATER: Mapping[str, bool] = MappingProxyType({"later": True})
+"""Metadata of a parameter that a kind gained after runs with it were published: at its default it is not spelt out, so
+that their identities stand (``field(default=1, metadata=LATER)``)."""
 
 PLAIN = re.compile(r"[\w./~+-]+", re.ASCII)
 """Texts that stand without quotes."""
@@ -217,8 +222,9 @@ def _complaint(error: ValidationError) -> str:
 
 
 def parameters_of(plugin: Any) -> dict[str, Any]:
-    """A plug-in's parameters as plain JSON-able values, in field order."""
-    return {field.name: _plain(getattr(plugin, field.name)) for field in dataclasses.fields(plugin) if field.init}
+    """A plug-in's parameters as plain JSON-able values, in field order; of those that came ``LATER`` the set ones."""
+    values = {field: getattr(plugin, field.name) for field in dataclasses.fields(plugin) if field.init}
+    return {f.name: _plain(v) for f, v in values.items() if not (f.metadata.get("later") and v == f.default)}
 
 
 def _plain(value: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from noisylabels.atomic import write_atomically
 from noisylabels.result import RunResult
-from noisylabels.store import StoreError, write_atomically
+from noisylabels.store import StoreError
 
 
 def write_records(path: Path, results: Sequence[RunResult]) -> None:

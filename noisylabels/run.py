@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from noisylabels.result import Epoch, Measurement, RunResult, Status
 from noisylabels.spec import RunSpec
 from noisylabels.strategies import Strategy
 from noisylabels.training.device import pick_device, pick_precision
-from noisylabels.training.fit import EpochFit, Told, fit
+from noisylabels.training.fit import EpochFit, Told, Training
 from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
 from noisylabels.training.streams import initialised_by
@@ -29,8 +29,33 @@ from noisylabels.training.streams import initialised_by
 OnEpoch = Callable[[Epoch], None]
 
 
+class Checkpoints(Protocol):
+    """Where a run keeps what it needs to go on after it was interrupted."""
+
+    def latest(self) -> dict[str, Any] | None:
+        """What was kept last, or None where there is nothing that can be trusted."""
+
+    def keep(self, content: Callable[[], dict[str, Any]]) -> None:
+        """Keep it in place of what was kept before, or not, where that would be too often."""
+
+
+class NoCheckpoints:
+    """Nothing is kept: an interrupted run begins anew."""
+
+    def latest(self) -> dict[str, Any] | None:
+        return None
+
+    def keep(self, content: Callable[[], dict[str, Any]]) -> None:
+        return None
+
+
 def execute(
-    spec: RunSpec, problem: Problem, *, device: str = "auto", on_epoch: OnEpoch = lambda epoch: None
+    spec: RunSpec,
+    problem: Problem,
+    *,
+    device: str = "auto",
+    on_epoch: OnEpoch = lambda epoch: None,
+    checkpoints: Checkpoints | None = None,
 ) -> RunResult:
     """Run one spec on its problem, ``pose(spec, ...)``: train, then measure.
 
@@ -38,7 +63,9 @@ def execute(
         spec: what to run.
         problem: images and labels.
         device: see ``pick_device``; no part of the run's identity.
-        on_epoch: called with each finished epoch.
+        on_epoch: called with each finished epoch; after an interruption, with those from before it first.
+        checkpoints: where to go on from, and what to keep on the way. A run that goes on equals an undisturbed one, bit
+            for bit, on the same machine.
 
     Returns:
         The result with status ``ok``, ``diverged`` (and then no measurements) or ``collapsed``.
@@ -47,7 +74,7 @@ def execute(
         ValueError: the spec cannot be run on these images.
     """
     started = time.monotonic()
-    trained = _train(spec, problem, pick_device(device), on_epoch)
+    trained = _train(spec, problem, pick_device(device), on_epoch, checkpoints or NoCheckpoints())
     measurements: tuple[Measurement, ...] = ()
     status: Status = "diverged"
     reason = f"the training loss or the weights were not finite in epoch {trained.history[-1].epoch}"
@@ -74,41 +101,62 @@ class _Trained:
     finite: bool
 
 
-def _train(spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEpoch) -> _Trained:
-    strategy: Strategy = spec.plugin("strategy")
+def _train(
+    spec: RunSpec, problem: Problem, device: torch.device, on_epoch: OnEpoch, checkpoints: Checkpoints
+) -> _Trained:
+    batches = _batches(spec, problem, device)
+    training = _begun(spec, problem, batches["train"], device)
+    setting = _setting(training.models[0])
+    history: list[Epoch] = []
+    kept = checkpoints.latest()
+    if kept is not None and kept.get("setting") == setting:
+        try:
+            training.recall(kept["training"])
+            history = [Epoch.model_validate_json(text) for text in kept["history"]]
+        except (KeyError, TypeError, ValueError, RuntimeError):  # left by another version of this program
+            training = _begun(spec, problem, batches["train"], device)
+    for epoch in history:
+        on_epoch(epoch)
+    while training.finite and training.epochs_done < spec.train.epochs:
+        history.append(_looked_at(training.run_epoch(), training.model, batches, problem))
+        on_epoch(history[-1])
+        checkpoints.keep(
+            lambda: {
+                "setting": setting,
+                "training": training.memory(),
+                "history": [epoch.model_dump_json() for epoch in history],
+            }
+        )
+    return _Trained(training.model, batches, history, training.finite and training.weights_are_finite())
+
+
+def _begun(spec: RunSpec, problem: Problem, images: ImageBatches, device: torch.device) -> Training:
+    """The training before its first step."""
+    loss, strategy = spec.plugin("loss"), spec.plugin("strategy")
     names = ["init", *(f"init_{number}" for number in range(1, strategy.networks))]
     models = [_build(spec, problem, device, name) for name in names]
-    batches = _batches(spec, problem, device)
-    history: list[Epoch] = []
+    return Training(models, images, _told(problem, loss, strategy), loss, strategy, spec.train, seed=spec.seed)
 
-    def record(fitted: EpochFit, model: Model) -> None:
-        held_out = model.predictions(batches["validation"]).numpy() if len(batches["validation"]) else None
-        held_out_class = None if held_out is None else problem.owner[held_out]
-        tested = problem.owner[model.predictions(batches["test"]).numpy()]
-        epoch = Epoch(
-            epoch=fitted.epoch,
-            train_loss=fitted.loss if math.isfinite(fitted.loss) else None,
-            train_given_accuracy=fitted.given_accuracy,
-            validation_given_accuracy=_share_equal(held_out, problem.validation_given),
-            validation_true_accuracy=_share_equal(held_out_class, problem.validation.labels),
-            test_accuracy=float((tested == problem.splits.test.labels).mean()),
-            head=fitted.state,
-        )
-        history.append(epoch)
-        on_epoch(epoch)
 
-    loss: Loss = spec.plugin("loss")
-    finite, model = fit(
-        models,
-        batches["train"],
-        _told(problem, loss, strategy),
-        loss,
-        strategy,
-        spec.train,
-        seed=spec.seed,
-        on_epoch=record,
+def _setting(model: Model) -> dict[str, str]:
+    """What must be the same for a run to go on as if nothing had happened."""
+    return {"torch": str(torch.__version__), "device": model.device.type, "precision": str(model.precision)}
+
+
+def _looked_at(fitted: EpochFit, model: Model, batches: dict[str, ImageBatches], problem: Problem) -> Epoch:
+    """A finished epoch's figures, with those of the held-out images."""
+    held_out = model.predictions(batches["validation"]).numpy() if len(batches["validation"]) else None
+    held_out_class = None if held_out is None else problem.owner[held_out]
+    tested = problem.owner[model.predictions(batches["test"]).numpy()]
+    return Epoch(
+        epoch=fitted.epoch,
+        train_loss=fitted.loss if math.isfinite(fitted.loss) else None,
+        train_given_accuracy=fitted.given_accuracy,
+        validation_given_accuracy=_share_equal(held_out, problem.validation_given),
+        validation_true_accuracy=_share_equal(held_out_class, problem.validation.labels),
+        test_accuracy=float((tested == problem.splits.test.labels).mean()),
+        head=fitted.state,
     )
-    return _Trained(model, batches, history, finite)
 
 
 def _told(problem: Problem, loss: Loss, strategy: Strategy) -> Told:

@@ -160,7 +160,7 @@ class RunSpec(Frozen):
     def _head_and_loss_meet(self) -> Self:
         head, loss = self.plugin("head"), self.plugin("loss")
         if isinstance(head, Regularised):
-            head = head.steps[0]
+            head = head.head
         if head.requires_loss is None:
             return self
         if head.requires_loss != loss.kind:
@@ -170,6 +170,23 @@ class RunSpec(Frozen):
         if scales[0] != scales[1]:
             raise ValueError(
                 f"head {head.kind!r} and its loss must have the same scale; got {scales[0]} and {scales[1]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _head_and_strategy_meet(self) -> Self:
+        head, strategy = self.plugin("head"), self.plugin("strategy")
+        if isinstance(head, Regularised):
+            head = head.head
+        if strategy.needs_cosines and not head.has_cosines:
+            raise ValueError(
+                f"strategy {strategy.kind!r} reads angles: the head must be one of cosines, such as 'arcface'; "
+                f"got {head.kind!r}"
+            )
+        if strategy.needs_subcenters and getattr(head, "subcenters", 1) < 2:
+            raise ValueError(
+                f"strategy {strategy.kind!r} needs a head of several centres a class, such as 'subcenter_arcface'; "
+                f"got {self.short('head')!r}"
             )
         return self
 

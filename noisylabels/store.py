@@ -3,6 +3,7 @@
 <runs>/<study>/study.json                 what was asked
 <runs>/<study>/runs/<run_id>/spec.json    first
                             events.jsonl  one line an epoch, appended; a torn last line is dropped
+                            checkpoint.*  where an unfinished run goes on from (see ``checkpoint.py``)
                             noise.npz     ids, true and given training labels; noise.json: their record
                             result.json   last, by rename: its presence means done
                             failure.json  instead, when an attempt broke; log.txt has its output
@@ -14,7 +15,6 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from pydantic import ValidationError
 
 from corruptions import CorruptedLabels
 from corruptions.files import noise_files
+from noisylabels.atomic import write_atomically
+from noisylabels.checkpoint import StoredCheckpoints
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
 
@@ -41,27 +43,6 @@ class LockedError(Exception):
     exit_code: ClassVar[int] = 4
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` whole or not at all: temporary file, fsync, rename, fsync of the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 @dataclass(frozen=True)
 class RunFolder:
     """One run's folder."""
@@ -69,7 +50,7 @@ class RunFolder:
     path: Path
 
     def begin(self, spec: RunSpec) -> None:
-        """Say what is being run; events of an earlier, unfinished attempt are dropped."""
+        """Say what is being run; events of an earlier, unfinished attempt are dropped, its checkpoint is kept."""
         write_atomically(self.path / "spec.json", spec.model_dump_json(indent=1).encode())
         for left_over in ("events.jsonl", "failure.json", "log.txt"):
             (self.path / left_over).unlink(missing_ok=True)
@@ -108,6 +89,10 @@ class RunFolder:
                 epochs.append(Epoch.model_validate_json(line))
         return epochs
 
+    def checkpoints(self, *, every_seconds: float = 20.0) -> StoredCheckpoints:
+        """Where this run goes on from after an interruption."""
+        return StoredCheckpoints(self.path, self.path.name, every_seconds)
+
     def keep_labels(self, labels: CorruptedLabels) -> None:
         """Store the training examples' ids, true and given labels and their record: ``noise.npz``, ``noise.json``."""
         for name, content in noise_files(labels).items():
@@ -117,6 +102,7 @@ class RunFolder:
         """Write the result; from here on the run is done."""
         write_atomically(self.path / "result.json", result.model_dump_json(indent=1).encode())
         (self.path / "failure.json").unlink(missing_ok=True)
+        self.checkpoints().clear()
 
     def fail(self, reason: str) -> None:
         """Say why there is no result; the next sweep tries again."""

@@ -15,9 +15,11 @@ from noisylabels import catalog
 from noisylabels.catalog import UsageError
 from noisylabels.metrics import METRICS
 from noisylabels.noise_rates import names_rate, with_rate
-from noisylabels.spec import Frozen, RunSpec, canonical
+from noisylabels.spec import Frozen, RunSpec, TrainSpec, canonical
 
 Axis = tuple[str, ...]
+
+METHOD_FIELDS = ("head", "loss", "strategy")
 
 
 class Axes(Frozen):
@@ -71,6 +73,38 @@ class Axes(Frozen):
         return texts
 
 
+class Method(Frozen):
+    """One listed method: a head, a loss and a strategy that belong together; what is left out is the base run's.
+
+    Attributes:
+        train: training fields that this method is given in place of the base run's, such as a learning rate its
+            authors or a tuning chose for it.
+    """
+
+    head: str | None = None
+    loss: str | None = None
+    strategy: str | None = None
+    train: dict[str, int | float | str] = Field(default_factory=dict)
+
+    @field_validator("head", "loss", "strategy")
+    @classmethod
+    def _canonical(cls, text: str | None, info: Any) -> str | None:
+        return None if text is None else canonical(info.field_name, text)
+
+    @field_validator("train")
+    @classmethod
+    def _known_fields(cls, train: dict[str, Any]) -> dict[str, Any]:
+        for key in train:
+            if key not in TrainSpec.model_fields:
+                raise UsageError(catalog.unknown("training field", key, TrainSpec.model_fields))
+        return train
+
+    def over(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """The raw values of a run, those of the base with this method's in their place."""
+        named = {field: text for field in METHOD_FIELDS if (text := getattr(self, field)) is not None}
+        return {**base, **named, "train": {**base["train"], **self.train}}
+
+
 class Study(Frozen):
     """A question and the runs that answer it.
 
@@ -79,6 +113,8 @@ class Study(Frozen):
         question: what the study asks, in a sentence; printed first in the report.
         primary: the headline metric's name, fixed before the first run.
         base: the run that all runs share where no axis says otherwise; its own seeds are not used.
+        methods: combinations of head, loss and strategy, one by one, where the product of three axes would be too many;
+            the axes ``head``, ``loss`` and ``strategy`` must then be empty.
         seeds: each seeds noise and training of one run, so that runs of one seed are paired over methods. A number n
             means 0, ..., n - 1.
     """
@@ -88,6 +124,7 @@ class Study(Frozen):
     primary: str = "accuracy"
     base: RunSpec
     axes: Axes = Axes()
+    methods: tuple[Method, ...] = ()
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
 
     @field_validator("primary")
@@ -107,6 +144,13 @@ class Study(Frozen):
         if len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError(f"seeds must be different and at least 0; got {list(seeds)}")
         return seeds
+
+    @model_validator(mode="after")
+    def _listed_or_crossed(self) -> Self:
+        crossed = [field for field in METHOD_FIELDS if getattr(self.axes, field)]
+        if self.methods and crossed:
+            raise ValueError(f"methods are listed already: axes.{crossed[0]} must be empty; put it into [[methods]]")
+        return self
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -148,17 +192,22 @@ class Study(Frozen):
     def plan(self) -> list[RunSpec]:
         """Every run, once, in reading order; seeds innermost, so an interrupted study has whole cells first."""
         base = self.base.model_dump()
-        choices: Mapping[str, list[str]] = {
-            field: list(getattr(self.axes, field)) or [base[field]]
-            for field in ("dataset", "model", "strategy", "loss", "head")
-        } | {"corruption": self.axes.corruptions() or [base["corruption"]]}
+        crossed = {field: list(getattr(self.axes, field)) or [base[field]] for field in ("dataset", "model")}
+        crossed |= {"corruption": self.axes.corruptions() or [base["corruption"]]}
         runs: dict[str, RunSpec] = {}
-        for texts in itertools.product(*choices.values()):
+        for dataset, model, method, corruption in itertools.product(
+            crossed["dataset"], crossed["model"], self.methods or self._crossed_methods(), crossed["corruption"]
+        ):
             for seed in self.seeds:
-                changed = dict(zip(choices, texts, strict=True)) | {"seed": seed, "noise_seed": seed}
-                run = RunSpec.checked(base | changed)
+                changed = {"dataset": dataset, "model": model, "corruption": corruption}
+                run = RunSpec.checked(method.over(base) | changed | {"seed": seed, "noise_seed": seed})
                 runs.setdefault(run.run_id, run)
         return list(runs.values())
+
+    def _crossed_methods(self) -> list[Method]:
+        """The product of the axes of methods, heads innermost."""
+        axes = [getattr(self.axes, field) or (None,) for field in ("strategy", "loss", "head")]
+        return [Method(strategy=strategy, loss=loss, head=head) for strategy, loss, head in itertools.product(*axes)]
 
 
 def refuse_overridden(study: Mapping[str, Any], base: Mapping[str, Any]) -> None:

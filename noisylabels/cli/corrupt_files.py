@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from corruptions import CorruptedLabels, Examples
 from corruptions.files import JSON_NAME, noise_files
 from corruptions.npy import npy_header
+from noisylabels.atomic import write_atomically
 from noisylabels.catalog import UsageError
 from noisylabels.data import ImageSet
 from noisylabels.problem import pose
 from noisylabels.report.contact_sheet import contact_sheet
 from noisylabels.report.noise_pictures import class_bars, transition_heat_map
 from noisylabels.spec import RunSpec
-from noisylabels.store import write_atomically
 
 MATRIX_CLASSES = 200
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from noisylabels.atomic import write_atomically
 from noisylabels.cli.progress import SweepProgress, label
 from noisylabels.engines.local import cores, run_locally
 from noisylabels.engines.worker import Place
 from noisylabels.problem import check
 from noisylabels.result import RunResult
 from noisylabels.spec import RunSpec
-from noisylabels.store import StudyFolder, locked, write_atomically
+from noisylabels.store import StudyFolder, locked
 from noisylabels.study import Study
 from noisylabels.training.device import pick_device
 

@@ -41,7 +41,8 @@ class Place:
 def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: None) -> None:
     """Do the run whose ``spec.json`` lies in the folder, unless it is done already.
 
-    Leaves ``result.json``, or raises; doing it twice does it once. ``on_epoch`` sees each epoch once it is logged.
+    Leaves ``result.json``, or raises; doing it twice does it once. After an interruption it goes on from the last
+    checkpoint. ``on_epoch`` sees each epoch once it is logged.
     """
     if folder.result() is not None:
         return
@@ -54,7 +55,8 @@ def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: N
         folder.append(epoch)
         on_epoch(epoch)
 
-    folder.finish(execute(spec, problem, device=place.device, on_epoch=log))
+    result = execute(spec, problem, device=place.device, on_epoch=log, checkpoints=folder.checkpoints())
+    folder.finish(result)
 
 
 def worker_process(folder: RunFolder, place: Place) -> None:

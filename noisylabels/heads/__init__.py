@@ -3,7 +3,7 @@
 from noisylabels.heads.adaface import AdaFace
 from noisylabels.heads.angular_sparsemax import AngularSparsemax
 from noisylabels.heads.arcface import ArcFace
-from noisylabels.heads.cam_softmax import CamAblation, CamSoftmax, CamSubcenter
+from noisylabels.heads.cam_softmax import CamSoftmax
 from noisylabels.heads.combined import Combined
 from noisylabels.heads.cosface import CosFace
 from noisylabels.heads.curricularface import CurricularFace
@@ -41,8 +41,6 @@ HEADS: dict[str, type[HeadSpec]] = {
     "fixed_simplex": FixedSimplex,
     "angular_sparsemax": AngularSparsemax,
     "cam_softmax": CamSoftmax,
-    "cam_subcenter": CamSubcenter,
-    "cam_ablation": CamAblation,
     "pml_head": PmlHead,
 }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from noisylabels.bounds import check_above, check_at_least, check_within
+from noisylabels.catalog import LATER
 from noisylabels.heads.head import CosineHead, Head, HeadSpec
 from noisylabels.heads.subcenter_arcface import nearest_subcenter
 
@@ -54,15 +55,18 @@ def cam_activation(cos_theta: Tensor, c: Tensor) -> Tensor:
 
 
 class CamSoftmaxHead(CosineHead):
-    """Cosine head with ``cam_activation`` on the target; the buffers ``c`` and ``fit`` move by the schedule."""
+    """Cosine head with ``cam_activation`` on the target; the buffers ``c`` and ``fit`` move by the schedule.
+
+    Row ``j * subcenters + i`` of the weight is centre i of class j.
+    """
 
     c: Tensor
     fit: Tensor
 
     def __init__(self, num_classes: int, embedding_dim: int, spec: CamSoftmax) -> None:
-        super().__init__(num_classes, embedding_dim, spec.scale)
+        super().__init__(num_classes * spec.subcenters, embedding_dim, spec.scale)
         self.spec = spec
-        self.chance_loss = math.log(num_classes)
+        self.chance_loss = math.log(num_classes)  # classes compete, not sub-centres
         self.progress = 0.0
         self.register_buffer("c", torch.tensor(START))
         self.register_buffer("fit", torch.tensor(1.0))
@@ -73,8 +77,16 @@ class CamSoftmaxHead(CosineHead):
     def set_extra_state(self, state: dict[str, float]) -> None:
         self.progress = state["progress"]
 
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        cosines = super().cosines(embeddings)
+        return cosines if self.spec.subcenters == 1 else nearest_subcenter(cosines, self.spec.subcenters)
+
     def target_activation(self, cos_theta: Tensor) -> Tensor:
-        return cam_activation(cos_theta, self.c.to(cos_theta.dtype))
+        activated = cam_activation(cos_theta, self.c.to(cos_theta.dtype))
+        if self.spec.gradient == "full":
+            return activated
+        value, slope = (activated, cos_theta) if self.spec.gradient == "value_only" else (cos_theta, activated)
+        return value.detach() + (slope - slope.detach())  # what is added is exactly 0, and has the slope
 
     @torch.no_grad()
     def advance(self, progress: float, losses: Tensor) -> None:
@@ -111,6 +123,14 @@ class CamSoftmax(HeadSpec):
       example's loss is log K, so the rule turns back before it is reached; and a median does not see the wrong labels
       as long as they are fewer than half, where a mean stays above the threshold and never lets c move.
 
+    Two parameters take the method apart. With several ``subcenters`` a class, x is the cosine of the nearest one. And
+    ``gradient`` says what the target's logit has of f:
+
+    - ``full``: value f(x) and slope f'(x);
+    - ``value_only``: value f(x) and slope 1: the margin makes the loss harder, but pulls no less at wide angles
+      (ydwen/opensphere detaches the margins of its heads in this way);
+    - ``slope_only``: value x and slope f'(x): normalised softmax whose pull fades at wide angles.
+
     Args:
         schedule: ``adaptive``, ``ramp`` or ``repo``.
         c_stop_deg: lowest c, degrees, in (0, 90].
@@ -118,9 +138,14 @@ class CamSoftmax(HeadSpec):
         threshold: of ``adaptive``, in units of the chance loss log K, in (0, 1).
         quantile: of the batch's losses that ``adaptive`` watches, in [0, 1]; 0.5 is the median.
         scale: s > 0; 20 in the released code.
+        subcenters: centres a class, at least 1; 3 in sub-center ArcFace (Deng et al., ECCV 2020).
+        gradient: ``full``, ``value_only`` or ``slope_only``.
 
-    Reference: Suveges & McKenna, ICPR 2020; formula and ``repo`` schedule from stamas02/cam-softmax, ``ramp`` and
-    ``adaptive`` are our own. Tag: exact.
+    Raises:
+        ValueError: a parameter is out of its range.
+
+    Reference: Suveges & McKenna, ICPR 2020; formula and ``repo`` schedule from stamas02/cam-softmax, ``ramp``,
+    ``adaptive``, ``subcenters`` and ``gradient`` are our own. Tag: exact.
     """
 
     kind: ClassVar[str] = "cam_softmax"
@@ -130,106 +155,19 @@ class CamSoftmax(HeadSpec):
     threshold: float = 0.5
     quantile: float = 0.5
     scale: float = 20.0
+    subcenters: int = field(default=1, metadata=LATER)
+    gradient: Literal["full", "value_only", "slope_only"] = field(default="full", metadata=LATER)
 
     def __post_init__(self) -> None:
         check_above(0, c_stop_deg=self.c_stop_deg, ramp_share=self.ramp_share, threshold=self.threshold)
         check_above(0, scale=self.scale)
         check_within(0, 90, c_stop_deg=self.c_stop_deg)
         check_within(0, 1, ramp_share=self.ramp_share, threshold=self.threshold, quantile=self.quantile)
+        check_at_least(1, subcenters=self.subcenters)
+        if self.gradient not in ("full", "value_only", "slope_only"):
+            raise ValueError(f"gradient must be full, value_only or slope_only; got {self.gradient!r}")
         if self.schedule not in ("adaptive", "ramp", "repo"):
             raise ValueError(f"schedule must be adaptive, ramp or repo; got {self.schedule!r}")
 
     def build(self, num_classes: int, embedding_dim: int) -> Head:
         return CamSoftmaxHead(num_classes, embedding_dim, self)
-
-
-class CamSubcenterHead(CamSoftmaxHead):
-    """Cam-softmax on the nearest sub-centre's cosine; row ``j * subcenters + i`` is centre i of class j."""
-
-    def __init__(self, num_classes: int, embedding_dim: int, spec: CamSubcenter) -> None:
-        super().__init__(num_classes * spec.subcenters, embedding_dim, spec)
-        self.subcenters = spec.subcenters
-        self.chance_loss = math.log(num_classes)  # classes compete, not sub-centres
-
-    def cosines(self, embeddings: Tensor) -> Tensor:
-        return nearest_subcenter(super().cosines(embeddings), self.subcenters)
-
-
-@dataclass(frozen=True)
-class CamSubcenter(CamSoftmax):
-    """Cam-softmax with several centres a class: ``scale * f(max_i cos(theta_yi))``; theta_ji to centre i of class j.
-
-    A kind of its own, not a parameter of ``cam_softmax``, so that the identities of published runs stand.
-
-    Args:
-        schedule, c_stop_deg, ramp_share, threshold, quantile, scale: see ``CamSoftmax``.
-        subcenters: centres a class, at least 1, where it is ``cam_softmax``; 3, sub-center ArcFace's.
-
-    Raises:
-        ValueError: a parameter is out of its range.
-
-    Reference: activation of stamas02/cam-softmax, sub-centres of Deng et al., ECCV 2020; joining them is ours.
-    Tag: our own.
-    """
-
-    kind: ClassVar[str] = "cam_subcenter"
-    subcenters: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(1, subcenters=self.subcenters)
-
-    def build(self, num_classes: int, embedding_dim: int) -> Head:
-        return CamSubcenterHead(num_classes, embedding_dim, self)
-
-
-class CamAblationHead(CamSoftmaxHead):
-    """Cam-softmax with value and slope taken apart, see ``CamAblation``."""
-
-    def __init__(self, num_classes: int, embedding_dim: int, spec: CamAblation) -> None:
-        super().__init__(num_classes, embedding_dim, spec)
-        self.gradient = spec.gradient
-
-    def target_activation(self, cos_theta: Tensor) -> Tensor:
-        activated = super().target_activation(cos_theta)
-        if self.gradient == "full":
-            return activated
-        value, slope = (activated, cos_theta) if self.gradient == "value_only" else (cos_theta, activated)
-        return value.detach() + (slope - slope.detach())  # what is added is exactly 0, and has the slope
-
-
-@dataclass(frozen=True)
-class CamAblation(CamSoftmax):
-    """Cam-softmax's value and gradient taken apart, to see which of them resists wrong labels.
-
-    With x the target's cosine and f the activation, the target's logit has
-
-    - ``full``: value f(x) and slope f'(x), which is ``cam_softmax``;
-    - ``value_only``: value f(x) and slope 1: the margin makes the loss harder, but pulls no less at wide angles
-      (ydwen/opensphere detaches the margins of its heads in this way);
-    - ``slope_only``: value x and slope f'(x): normalised softmax whose pull fades at wide angles.
-
-    At c = 90 degrees all three are normalised softmax. A kind of its own, so that the identities of published runs
-    stand.
-
-    Args:
-        schedule, c_stop_deg, ramp_share, threshold, quantile, scale: see ``CamSoftmax``.
-        gradient: ``full``, ``value_only`` or ``slope_only``.
-
-    Raises:
-        ValueError: a parameter is out of its range.
-
-    Reference: activation of stamas02/cam-softmax, detachment of ydwen/opensphere; the ablation is ours.
-    Tag: our own.
-    """
-
-    kind: ClassVar[str] = "cam_ablation"
-    gradient: Literal["full", "value_only", "slope_only"] = "full"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.gradient not in ("full", "value_only", "slope_only"):
-            raise ValueError(f"gradient must be full, value_only or slope_only; got {self.gradient!r}")
-
-    def build(self, num_classes: int, embedding_dim: int) -> Head:
-        return CamAblationHead(num_classes, embedding_dim, self)

@@ -42,8 +42,10 @@ class FixedSimplexHead(Head):
         turn, _ = torch.linalg.qr(torch.randn(embedding_dim, num_classes - 1, dtype=torch.float64))
         self.register_buffer("weight", (simplex(num_classes) @ turn.T).to(torch.get_default_dtype()))
 
+    def class_weights(self) -> Tensor:
+        return self.weight
+
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """``cos(theta)``, shape ``(B, K)``, in [-1, 1] up to rounding."""
         return F.linear(F.normalize(embeddings, dim=1), self.weight)
 
     def logits(self, embeddings: Tensor) -> Tensor:

@@ -29,6 +29,22 @@ class Head(nn.Module, ABC):
         """Training logits, shape ``(B, K)``: as ``logits``, with the margin on column ``labels[b]`` of row b."""
         return self.logits(embeddings)
 
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """``cos(theta)``, shape ``(B, K)``, of embedding and class, without margin and scale.
+
+        Raises:
+            NotImplementedError: the head is not one of cosines (``HeadSpec.has_cosines``).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no cosines")
+
+    def class_weights(self) -> Tensor:
+        """The class weights, shape ``(K, D)``, or ``(K * subcenters, D)`` class by class.
+
+        Raises:
+            NotImplementedError: the head has none (``HeadSpec.has_weights``).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no class weights")
+
     def penalty(self, embeddings: Tensor, labels: Tensor) -> Tensor | None:
         """What a step descends beside the mean of its examples' losses, shape ``()``; None for nothing.
 
@@ -61,12 +77,14 @@ class HeadSpec(ABC):
         requires_loss: name of the only loss whose logits this head makes; None where any will do.
         touches_others: whether training moves the logits of other classes than the target, too.
         has_weights: whether the module has class weights ``weight``, shape ``(..., D)``, that are trained.
+        has_cosines: whether the module has ``cosines``, so that its logits are a scale times cosines but for margins.
     """
 
     kind: ClassVar[str]
     requires_loss: ClassVar[str | None] = None
     touches_others: ClassVar[bool] = False
     has_weights: ClassVar[bool] = True
+    has_cosines: ClassVar[bool] = True
 
     def __add__(self, other: object) -> Regularised:
         from noisylabels.heads.regulariser import Regularised, RegulariserSpec
@@ -91,8 +109,10 @@ class CosineHead(Head):
         nn.init.normal_(self.weight)
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """``cos(theta)``, shape ``(B, K)``, in [-1, 1] up to rounding."""
         return F.linear(F.normalize(embeddings, dim=1), F.normalize(self.weight, dim=1))
+
+    def class_weights(self) -> Tensor:
+        return self.weight
 
     def target_activation(self, cos_theta: Tensor) -> Tensor:
         """f of the target cosine, any shape, element by element; the identity here."""

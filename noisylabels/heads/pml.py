@@ -241,6 +241,7 @@ class PmlHead(HeadSpec):
 
     kind: ClassVar[str] = "pml_head"
     has_weights: ClassVar[bool] = False
+    has_cosines: ClassVar[bool] = False
     loss: str = "SubCenterArcFaceLoss"
     parameters: dict[str, bool | int | float | str] | None = field(default=None, hash=False)
 

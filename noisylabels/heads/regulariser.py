@@ -96,6 +96,12 @@ class RegularisedHead(Head):
     def training_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return self.head.training_logits(embeddings, labels)
 
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        return self.head.cosines(embeddings)
+
+    def class_weights(self) -> Tensor:
+        return self.head.class_weights()
+
     def penalty(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         own = self.head.penalty(embeddings, labels)
         added = [penalty(embeddings, labels, self.head) for penalty in self.penalties]

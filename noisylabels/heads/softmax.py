@@ -21,6 +21,9 @@ class SoftmaxHead(Head):
         out: Tensor = self.linear(embeddings)
         return out
 
+    def class_weights(self) -> Tensor:
+        return self.linear.weight
+
 
 @dataclass(frozen=True)
 class Softmax(HeadSpec):
@@ -30,6 +33,7 @@ class Softmax(HeadSpec):
     """
 
     kind: ClassVar[str] = "softmax"
+    has_cosines: ClassVar[bool] = False
 
     def build(self, num_classes: int, embedding_dim: int) -> Head:
         return SoftmaxHead(num_classes, embedding_dim)

@@ -113,14 +113,19 @@ class Corrected(Loss):
 class CorrectedCriterion(Criterion):
     """A corrected loss at work; without a ``transition`` it is cross-entropy until it has estimated one."""
 
+    remembers: ClassVar[tuple[str, ...]] = ("estimate",)
+
     def __init__(self, loss: Corrected, transition: Transition | None) -> None:
         self.loss = loss
         self.transition = transition
         self.estimate: Tensor | None = None
 
     def begin_epoch(self, epoch: int, epochs: int, predict: Predict) -> None:
-        if self.transition is None and epoch >= first_epoch_after(self.loss.start, epochs):
+        if self.transition is not None:
+            return
+        if self.estimate is None and epoch >= first_epoch_after(self.loss.start, epochs):
             self.estimate = anchor_transition(predict(), self.loss.percentile)
+        if self.estimate is not None:
             self.transition = MatrixTransition(self.estimate)
 
     def __call__(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:

@@ -110,6 +110,8 @@ class TruncatedGeneralisedCrossEntropy(Loss):
 class TruncatedCriterion(Criterion):
     """Truncated generalised cross-entropy at work; ``sure`` holds each example's classes above kappa."""
 
+    remembers: ClassVar[tuple[str, ...]] = ("sure",)
+
     def __init__(self, loss: TruncatedGeneralisedCrossEntropy) -> None:
         self.loss = loss
         self.sure: Tensor | None = None

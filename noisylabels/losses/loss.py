@@ -30,7 +30,13 @@ class LossContext:
 
 
 class Criterion(ABC):
-    """A loss at work in one training; what it learns on the way is its own."""
+    """A loss at work in one training; what it learns on the way is its own.
+
+    Attributes:
+        remembers: names of the attributes that change on the way, which a training that is resumed gets back.
+    """
+
+    remembers: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __call__(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from noisylabels.atomic import write_atomically
 from noisylabels.report.build import report_data
 from noisylabels.report.markdown import to_markdown
 from noisylabels.report.page import to_html
 from noisylabels.result import RunResult
-from noisylabels.store import write_atomically
 from noisylabels.study import Study
 
 

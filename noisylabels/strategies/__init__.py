@@ -7,7 +7,7 @@ from noisylabels.strategies.jocor import Jocor
 from noisylabels.strategies.mixup import Mixup
 from noisylabels.strategies.regularised import Regularised
 from noisylabels.strategies.standard import Standard
-from noisylabels.strategies.strategy import Learning, Outcome, Scored, Step, Strategy, StrategyContext
+from noisylabels.strategies.strategy import Learning, Look, Outcome, Scored, Step, Strategy, StrategyContext
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "standard": Standard,
@@ -19,4 +19,4 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "cores": Cores,
 }
 
-__all__ = ["STRATEGIES", "Learning", "Outcome", "Scored", "Step", "Strategy", "StrategyContext"]
+__all__ = ["STRATEGIES", "Learning", "Look", "Outcome", "Scored", "Step", "Strategy", "StrategyContext"]

@@ -45,6 +45,8 @@ class Elr(Strategy):
 class ElrLearning(Learning):
     """Holds the running targets, float32 ``(N, K)``."""
 
+    remembers: ClassVar[tuple[str, ...]] = ("targets",)
+
     def __init__(self, spec: Elr, context: StrategyContext) -> None:
         self.spec = spec
         size = (len(context.given_labels), context.num_classes)

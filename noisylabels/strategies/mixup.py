@@ -48,7 +48,7 @@ class MixupLearning(Learning):
         there = partner.to(step.labels.device)
         mixed = share * step.images + (1 - share) * step.images[there]
         own = step.score(mixed, step.labels, step.rows, 0)
-        other = step.score(mixed, step.labels[there], step.rows[partner], 0)
+        other = own.again(own.embeddings, step.labels[there], step.rows[partner])
         losses = share * own.losses + (1 - share) * other.losses
         objective = losses.mean()
         if own.penalty is not None and other.penalty is not None:

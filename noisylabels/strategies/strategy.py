@@ -8,10 +8,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-Predict = Callable[[], Tensor]
-"""Class probabilities of every training image by the first network, without augmentation, float32 ``(N, K)``."""
+
+@dataclass(frozen=True)
+class Look:
+    """What can be asked of the networks before an epoch: of every training image in order, without augmentation.
+
+    Nothing is computed before it is asked for; networks are numbered from 0.
+
+    Attributes:
+        probabilities: softmax of the inference logits, float32 ``(N, K)``, on the CPU.
+        embeddings: float32 ``(N, D)``, on the CPU.
+        class_weights: the head's ``weight``, ``(..., D)``, detached, on the CPU.
+    """
+
+    probabilities: Callable[[int], Tensor]
+    embeddings: Callable[[int], Tensor]
+    class_weights: Callable[[int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,9 @@ class Scored:
         losses: per-example losses, ``(B,)``, of those labels.
         penalty: what the head adds to the objective, ``()``; None for nothing.
         plain: makes the inference logits, ``(B, K)``, without a margin: what the network predicts.
+        cosines: makes ``cos(theta)``, ``(B, K)``, without margin and scale; only heads with ``has_cosines`` can.
+        again: scores embeddings, ``(B, D)``, under labels of examples ``rows`` by the same head, without another pass
+            through the network.
     """
 
     embeddings: Tensor
@@ -31,6 +48,8 @@ class Scored:
     losses: Tensor
     penalty: Tensor | None
     plain: Callable[[], Tensor]
+    cosines: Callable[[], Tensor]
+    again: Callable[[Tensor, Tensor, Tensor], Scored]
 
     def penalised(self, objective: Tensor) -> Tensor:
         """The objective with the head's penalty."""
@@ -50,6 +69,9 @@ class Step:
         progress: share of all steps that are done, in [0, 1).
         score: what a network, by its number, makes of images under labels; the rows say whose labels they are.
         draws: the stream of this strategy's random decisions, on the CPU.
+        view: makes another augmented view of the same images, from ``draws``.
+        averaged: inference logits of a network's running average for images, without gradient; the network's own where
+            the strategy keeps no average.
     """
 
     images: Tensor
@@ -60,6 +82,8 @@ class Step:
     progress: float
     score: Callable[[Tensor, Tensor, Tensor, int], Scored]
     draws: torch.Generator
+    view: Callable[[], Tensor]
+    averaged: Callable[[Tensor, int], Tensor]
 
     def scored(self, network: int = 0) -> Scored:
         """What a network makes of this batch under its given labels."""
@@ -85,15 +109,25 @@ class Learning(ABC):
     """A strategy at work in one training; what it learns on the way is its own.
 
     It sees given labels only. All its state is in tensors and numbers made from its context and the stream.
+
+    Attributes:
+        remembers: names of the attributes that change on the way: tensors, numbers, texts, lists of them or None. A
+            training that is resumed gets them back; what is not named must not matter after an epoch's end.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def take(self, step: Step) -> Outcome:
         """The objective of one step."""
 
-    def begin_epoch(self, epoch: int, epochs: int, predict: Predict) -> None:
-        """Called before each epoch, from 1; ``predict`` gives the first network's probabilities as they are now."""
+    def begin_epoch(self, epoch: int, epochs: int, look: Look) -> None:
+        """Called before each epoch, from 1; ``look`` asks the networks as they are now."""
         return
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What the networks' optimiser is to train beside them; empty for most."""
+        return []
 
     def state(self) -> dict[str, float]:
         """What changes on the way, for the history; empty for most."""
@@ -121,6 +155,8 @@ class Strategy(ABC):
 
     Attributes:
         networks: how many networks it trains; the first is the one that is measured.
+        needs_cosines: whether it reads ``Scored.cosines``: the head must be one of cosines.
+        needs_subcenters: whether the head must have several centres a class.
         cost: time of a step in units of the standard strategy's, about.
         averaging: decay of a running average of the weights per step, in [0, 1), which is then what is measured; 0 for
             the weights themselves.
@@ -128,6 +164,8 @@ class Strategy(ABC):
 
     kind: ClassVar[str]
     networks: ClassVar[int] = 1
+    needs_cosines: ClassVar[bool] = False
+    needs_subcenters: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -25,6 +26,16 @@ class Averaged:
     def __init__(self, model: Model, decay: float) -> None:
         self._source, self._decay, self._steps = model, decay, 0
         self.model = model if decay == 0 else _copied(model)
+
+    def memory(self) -> dict[str, Any]:
+        """What it takes to go on averaging: nothing where nothing is averaged."""
+        return {} if self.model is self._source else {"steps": self._steps, "model": self.model.state()}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Put a memory back."""
+        if memory:
+            self._steps = memory["steps"]
+            self.model.load(memory["model"])
 
     @torch.no_grad()
     def update(self) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from noisylabels.catalog import UsageError
-from noisylabels.losses import Criterion, Loss, LossContext
+from noisylabels.heads import Head
+from noisylabels.losses import Loss, LossContext
+from noisylabels.memory import memory_of, recall
 from noisylabels.spec import TrainSpec
-from noisylabels.strategies import Scored, Step, Strategy, StrategyContext
+from noisylabels.strategies import Look, Scored, Step, Strategy, StrategyContext
 from noisylabels.training.averaging import Averaged
 from noisylabels.training.images import ImageBatches
 from noisylabels.training.model import Model
+from noisylabels.training.optimizer import make_optimizer, set_learning_rate
 from noisylabels.training.streams import stream
 
 
@@ -46,121 +50,158 @@ class Told:
     noise_rate: float | None = None
 
 
-OnEpoch = Callable[[EpochFit, Model], None]
+class Training:
+    """One training under way: everything that moves, and the epochs that move it.
 
-
-def fit(
-    models: Sequence[Model],
-    images: ImageBatches,
-    told: Told,
-    loss: Loss,
-    strategy: Strategy,
-    spec: TrainSpec,
-    *,
-    seed: int,
-    on_epoch: OnEpoch,
-) -> tuple[bool, Model]:
-    """Train the models in place; call ``on_epoch`` after each epoch.
+    Attributes:
+        epochs_done: finished epochs.
+        finite: whether every epoch's mean loss was a number so far.
 
     Args:
         models: embedder and head, as many as the strategy trains; edited.
         images: the N training images.
         told: their given labels, and what a method may know beside them.
+        loss, strategy, spec: the method.
         seed: of the streams ``order``, ``augment`` and ``strategy``.
-        on_epoch: sees the finished epoch's figures and the model to measure; may evaluate it.
-
-    Returns:
-        True if every loss and the final weights are finite, False otherwise (training stops after the epoch in which a
-        loss was not); and the model to measure: the first, or its running average where the strategy asks for one.
 
     Raises:
         UsageError: the training has a single step, whose learning rate would be 0.
     """
-    order, augment, draws = (stream(name, seed) for name in ("order", "augment", "strategy"))
-    batch = min(spec.batch_size, len(images))
-    steps_an_epoch = len(images) // batch  # a ragged last batch would give its examples another weight
-    total = spec.epochs * steps_an_epoch
-    if total < 2:
-        raise UsageError(f"a training needs at least 2 optimiser steps; got {total} ({len(images)} images)")
-    optimizer = make_optimizer(models, spec)
-    labels = told.given.to(models[0].device)
-    criterion = loss.begin(LossContext(told.num_classes, len(images), told.transition))
-    learning = strategy.begin(StrategyContext(told.num_classes, labels, told.noise_rate))
-    averaged = Averaged(models[0], strategy.averaging)
-    for epoch in range(1, spec.epochs + 1):
-        for part in (criterion, learning):
-            part.begin_epoch(epoch, spec.epochs, lambda: models[0].probabilities(images))
-        for model in models:
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        images: ImageBatches,
+        told: Told,
+        loss: Loss,
+        strategy: Strategy,
+        spec: TrainSpec,
+        *,
+        seed: int,
+    ) -> None:
+        self.models, self.images, self.spec = models, images, spec
+        self.batch = min(spec.batch_size, len(images))
+        self.steps_an_epoch = len(images) // self.batch  # a ragged last batch would give its examples another weight
+        if spec.epochs * self.steps_an_epoch < 2:
+            total = spec.epochs * self.steps_an_epoch
+            raise UsageError(f"a training needs at least 2 optimiser steps; got {total} ({len(images)} images)")
+        self.labels = told.given.to(models[0].device)
+        self.streams = {name: stream(name, seed) for name in ("order", "augment", "strategy")}
+        self.criterion = loss.begin(LossContext(told.num_classes, len(images), told.transition))
+        self.learning = strategy.begin(StrategyContext(told.num_classes, self.labels, told.noise_rate))
+        self.optimizer = make_optimizer(models, spec, self.learning.parameters())
+        self.averages = [Averaged(model, strategy.averaging) for model in models]
+        self.epochs_done, self.finite = 0, True
+
+    @property
+    def model(self) -> Model:
+        """The model to measure: the first, or its running average where the strategy asks for one."""
+        return self.averages[0].model
+
+    def run_epoch(self) -> EpochFit:
+        """Every training image once, in a new order, but for a last batch that is not full."""
+        epoch, epochs = self.epochs_done + 1, self.spec.epochs
+        self.criterion.begin_epoch(epoch, epochs, lambda: self.models[0].probabilities(self.images))
+        self.learning.begin_epoch(epoch, epochs, self._look())
+        for model in self.models:
             model.train()
-        rows = torch.randperm(len(images), generator=order)
+        rows = torch.randperm(len(self.images), generator=self.streams["order"])
         losses, fitted = [], []
-        for number in range(steps_an_epoch):
-            done = (epoch - 1) * steps_an_epoch + number
-            set_learning_rate(optimizer, spec, done / total)
-            chosen = rows[number * batch : (number + 1) * batch]
-            targets = labels[chosen.to(labels.device)]
-            score = _scorer(models, criterion)
-            step = Step(
-                images.augmented(chosen, augment), targets, chosen, epoch, spec.epochs, done / total, score, draws
-            )
-            outcome = learning.take(step)
-            optimizer.zero_grad(set_to_none=True)
+        for number in range(self.steps_an_epoch):
+            done = (epoch - 1) * self.steps_an_epoch + number
+            progress = done / (epochs * self.steps_an_epoch)
+            set_learning_rate(self.optimizer, self.spec, progress)
+            step = self._step(rows[number * self.batch : (number + 1) * self.batch], progress)
+            outcome = self.learning.take(step)
+            self.optimizer.zero_grad(set_to_none=True)
             outcome.objective.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            averaged.update()
-            for model in models:
-                model.head.advance((done + 1) / total, outcome.losses)
+            self.optimizer.step()
+            for average in self.averages:
+                average.update()
+            for model in self.models:
+                model.head.advance((done + 1) / (epochs * self.steps_an_epoch), outcome.losses)
             losses.append(outcome.losses.mean())
-            fitted.append((outcome.training_logits.detach().argmax(1) == targets).float().mean())
+            fitted.append((outcome.training_logits.detach().argmax(1) == step.labels).float().mean())
         mean_loss = float(torch.stack(losses).mean())
-        state = models[0].head.state() | criterion.state() | learning.state()
-        on_epoch(EpochFit(epoch, mean_loss, float(torch.stack(fitted).mean()), state), averaged.model)
-        if not math.isfinite(mean_loss):
-            return False, averaged.model
-    finite = all(bool(parameter.isfinite().all()) for model in models for parameter in model.parameters())
-    return finite, averaged.model
+        self.epochs_done, self.finite = epoch, self.finite and math.isfinite(mean_loss)
+        state = self.models[0].head.state() | self.criterion.state() | self.learning.state()
+        return EpochFit(epoch, mean_loss, float(torch.stack(fitted).mean()), state)
 
+    def weights_are_finite(self) -> bool:
+        """Whether every weight is a number."""
+        return all(bool(p.isfinite().all()) for model in self.models for p in model.parameters())
 
-def _scorer(models: Sequence[Model], criterion: Criterion) -> Callable[[Tensor, Tensor, Tensor, int], Scored]:
-    def score(images: Tensor, labels: Tensor, rows: Tensor, network: int) -> Scored:
-        model = models[network]
-        embeddings = model.embed(images)
-        logits = model.head.training_logits(embeddings, labels)
-        losses = criterion(logits, labels, rows)
-        return Scored(
-            embeddings, logits, losses, model.head.penalty(embeddings, labels), lambda: model.head.logits(embeddings)
+    def memory(self) -> dict[str, Any]:
+        """All that the next epoch depends on: tensors, numbers and texts. Nothing is copied: store it at once."""
+        return {
+            "epochs_done": self.epochs_done,
+            "models": [model.state() for model in self.models],
+            "averages": [average.memory() for average in self.averages],
+            "optimizer": self.optimizer.state_dict(),
+            "streams": {name: generator.get_state() for name, generator in self.streams.items()},
+            "criterion": memory_of(self.criterion),
+            "learning": memory_of(self.learning),
+            "learning_parameters": [parameter.detach() for parameter in self.learning.parameters()],
+        }
+
+    @torch.no_grad()
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on from a memory: the epochs that follow are those of the training that left it, bit for bit.
+
+        Raises:
+            ValueError, RuntimeError, KeyError: it is another training's.
+        """
+        for model, state in zip(self.models, memory["models"], strict=True):
+            model.load(state)
+        for average, kept in zip(self.averages, memory["averages"], strict=True):
+            average.recall(kept)
+        for parameter, value in zip(self.learning.parameters(), memory["learning_parameters"], strict=True):
+            parameter.copy_(value)
+        self.optimizer.load_state_dict(memory["optimizer"])
+        for name, generator in self.streams.items():
+            generator.set_state(memory["streams"][name])
+        recall(self.criterion, memory["criterion"])
+        recall(self.learning, memory["learning"])
+        self.epochs_done = memory["epochs_done"]
+
+    def _step(self, rows: Tensor, progress: float) -> Step:
+        draws = self.streams["strategy"]
+        return Step(
+            images=self.images.augmented(rows, self.streams["augment"]),
+            labels=self.labels[rows.to(self.labels.device)],
+            rows=rows,
+            epoch=self.epochs_done + 1,
+            epochs=self.spec.epochs,
+            progress=progress,
+            score=lambda images, labels, rows, network: self._scored(network, images, labels, rows),
+            draws=draws,
+            view=lambda: self.images.augmented(rows, draws),
+            averaged=self._averaged,
         )
 
-    return score
+    def _scored(self, network: int, images: Tensor, labels: Tensor, rows: Tensor) -> Scored:
+        return self._of_embeddings(self.models[network].head, self.models[network].embed(images), labels, rows)
 
+    def _of_embeddings(self, head: Head, embeddings: Tensor, labels: Tensor, rows: Tensor) -> Scored:
+        logits = head.training_logits(embeddings, labels)
+        return Scored(
+            embeddings=embeddings,
+            logits=logits,
+            losses=self.criterion(logits, labels, rows),
+            penalty=head.penalty(embeddings, labels),
+            plain=lambda: head.logits(embeddings),
+            cosines=lambda: head.cosines(embeddings),
+            again=lambda *others: self._of_embeddings(head, *others),
+        )
 
-def make_optimizer(models: Sequence[Model], spec: TrainSpec) -> torch.optim.Optimizer:
-    """The optimiser of the spec over all models; weight decay on parameters of two or more dimensions only."""
-    matrices = [p for model in models for p in model.parameters() if p.ndim > 1]
-    vectors = [p for model in models for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    if spec.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=spec.learning_rate)
-    nesterov = spec.momentum > 0
-    return torch.optim.SGD(groups, lr=spec.learning_rate, momentum=spec.momentum, nesterov=nesterov)
+    def _averaged(self, images: Tensor, network: int) -> Tensor:
+        model = self.averages[network].model
+        with torch.no_grad():
+            return model.head.logits(model.embed(images))
 
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, spec: TrainSpec, progress: float) -> None:
-    """Set every group's rate for the step that begins after this share of all steps."""
-    for group in optimizer.param_groups:
-        group["lr"] = spec.learning_rate * learning_rate_factor(spec, progress)
-
-
-def learning_rate_factor(spec: TrainSpec, progress: float) -> float:
-    """Share of the peak learning rate at ``progress`` in [0, 1): up linearly over ``warmup``, then down to 0.
-
-    Taken at the beginning of a step, so the first step of a warm-up is at rate 0, as in torch's OneCycleLR with a large
-    ``div_factor``: it fills the optimiser's momentum and the batch norms, and moves no weight.
-
-    >>> [round(learning_rate_factor(TrainSpec(warmup=0.25), x), 2) for x in (0.0, 0.125, 0.25, 0.625, 1.0)]
-    [0.0, 0.5, 1.0, 0.5, 0.0]
-    """
-    if progress < spec.warmup:
-        return progress / spec.warmup
-    descent = (progress - spec.warmup) / (1 - spec.warmup)
-    return 1 - descent if spec.schedule == "one_cycle" else (1 + math.cos(math.pi * descent)) / 2
+    def _look(self) -> Look:
+        return Look(
+            probabilities=lambda network: self.models[network].probabilities(self.images),
+            embeddings=lambda network: self.models[network].embeddings(self.images),
+            class_weights=lambda network: self.models[network].head.class_weights().detach().cpu(),
+        )

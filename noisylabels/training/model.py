@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,19 @@ class Model:
     def parameters(self) -> list[nn.Parameter]:
         """All parameters, the embedder's first."""
         return [*self.embedder.parameters(), *self.head.parameters()]
+
+    def state(self) -> dict[str, Any]:
+        """Every tensor of embedder and head by name, buffers and schedules included."""
+        return {"embedder": self.embedder.state_dict(), "head": self.head.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Put a state back.
+
+        Raises:
+            RuntimeError: it is another architecture's.
+        """
+        self.embedder.load_state_dict(state["embedder"])
+        self.head.load_state_dict(state["head"])
 
     def embed(self, images: Tensor) -> Tensor:
         """Standardised images ``(B, C, H, W)`` to float32 embeddings ``(B, D)``; heads always compute in float32."""

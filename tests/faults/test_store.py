@@ -12,9 +12,10 @@ import pytest
 
 from corruptions import Symmetric
 from corruptions.files import read_noise
+from noisylabels.atomic import write_atomically
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
-from noisylabels.store import LockedError, RunFolder, StoreError, StudyFolder, locked, write_atomically
+from noisylabels.store import LockedError, RunFolder, StoreError, StudyFolder, locked
 
 SPEC = RunSpec(dataset="digits")
 EPOCH = Epoch(
@@ -55,7 +56,7 @@ def test_a_failing_system_call_leaves_old_or_new(
 
     with monkeypatch.context() as patch:
         if call == "write":
-            patch.setattr("noisylabels.store.open", lambda *a, **k: FullDisk(a[0]), raising=False)
+            patch.setattr("noisylabels.atomic.open", lambda *a, **k: FullDisk(a[0]), raising=False)
             count = nth
         else:
             home = CALLS[call][0]
@@ -147,7 +148,7 @@ def test_labels_are_kept_with_their_record(folder: RunFolder) -> None:
     labels = Symmetric(rate=0.5).apply([0, 1, 2, 0], 3, seed=1, example_ids=ids)
     folder.keep_labels(labels)
     with np.load(folder.path / "noise.npz", allow_pickle=False) as stored:
-        assert stored["ids"].tolist() == ids.tolist()
+        np.testing.assert_array_equal(stored["ids"], ids)
         assert (stored["true_labels"] != stored["given_labels"]).sum() == 2
-        assert stored["given_labels"].tolist() == labels.given.tolist()
+        np.testing.assert_array_equal(stored["given_labels"], labels.given)
     assert read_noise(folder.path).record == labels.record

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from noisylabels.catalog import UsageError
 from noisylabels.heads import HEADS, REGULARISERS
 from noisylabels.losses import LOSSES
+from noisylabels.losses.corrected import CorrectedCriterion
+from noisylabels.losses.generalised_cross_entropy import TruncatedCriterion
 from noisylabels.problem import pose
 from noisylabels.run import execute
 from noisylabels.spec import RunSpec
 from noisylabels.strategies import STRATEGIES
+from noisylabels.strategies.elr import ElrLearning
 
 HERE = Path("nowhere")
-RUN = {
+RUN: dict[str, Any] = {
     "dataset": "digits:per_class=20,test_per_class=10",
     "corruption": "symmetric:rate=0.3",
     "model": "small_cnn:width=4",
@@ -45,6 +52,77 @@ def test_it_trains_and_is_the_same_run_twice(method: dict[str, str]) -> None:
     assert first.measurements == second.measurements
     assert first.status in ("ok", "collapsed"), first.reason
     assert first.value("accuracy") is not None
+
+
+class KilledError(Exception):
+    """The run is killed."""
+
+
+class Kept:
+    """Checkpoints as a store keeps them: bytes in between. Raises after the given epoch was kept."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.stored: bytes | None = None
+        self.stop_after = stop_after
+
+    def keep(self, content: Callable[[], dict[str, Any]]) -> None:
+        buffer = io.BytesIO()
+        torch.save(content(), buffer)
+        self.stored = buffer.getvalue()
+        if content()["training"]["epochs_done"] == self.stop_after:
+            raise KilledError
+
+    def latest(self) -> dict[str, Any] | None:
+        return None if self.stored is None else torch.load(io.BytesIO(self.stored), weights_only=True)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "+".join(method.values()))
+def test_a_run_that_goes_on_is_the_undisturbed_one_bit_for_bit(method: dict[str, str]) -> None:
+    """Three epochs, killed after the second, so that what was learnt in the first must be remembered, too."""
+    spec = RunSpec.checked(RUN | method | {"train": {**RUN["train"], "epochs": 3}})
+    problem = pose(spec, HERE)
+    undisturbed = execute(spec, problem, device="cpu")
+    kept = Kept(stop_after=2)
+    with pytest.raises(KilledError):
+        execute(spec, problem, device="cpu", checkpoints=kept)
+    kept.stop_after = None
+    seen: list[int] = []
+    resumed = execute(spec, problem, device="cpu", checkpoints=kept, on_epoch=lambda epoch: seen.append(epoch.epoch))
+    assert seen == [1, 2, 3]
+    assert resumed.history == undisturbed.history
+    assert resumed.measurements == undisturbed.measurements
+
+
+FORGETFUL: list[tuple[type[Any], dict[str, str]]] = [
+    (ElrLearning, {"head": "softmax", "strategy": "elr"}),
+    (TruncatedCriterion, {"head": "softmax", "loss": "truncated_gce:start=0.4,kappa=0.2"}),
+    (CorrectedCriterion, {"head": "softmax", "loss": "forward:transition=estimated,start=0.4"}),
+]
+"""Parts that learn on the way, and a run in which it matters."""
+
+
+@pytest.mark.parametrize(("part", "method"), FORGETFUL, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_part_that_forgets_is_found_out(
+    part: type[Any], method: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_a_run_that_goes_on_is_the_undisturbed_one_bit_for_bit(method)
+    monkeypatch.setattr(part, "remembers", ())
+    with pytest.raises(AssertionError):
+        test_a_run_that_goes_on_is_the_undisturbed_one_bit_for_bit(method)
+
+
+def test_a_checkpoint_of_other_software_is_not_gone_on_from() -> None:
+    spec = RunSpec.checked(RUN | {"head": "softmax"})
+    problem = pose(spec, HERE)
+    kept = Kept()
+    undisturbed = execute(spec, problem, device="cpu", checkpoints=kept)
+    content = kept.latest()
+    assert content is not None
+    for broken in (content | {"setting": {"torch": "1.0"}}, content | {"training": {"epochs_done": 1}}):
+        buffer = io.BytesIO()
+        torch.save(broken, buffer)
+        kept.stored = buffer.getvalue()
+        assert execute(spec, problem, device="cpu", checkpoints=kept).history == undisturbed.history
 
 
 @pytest.mark.parametrize("head", LOSS_OF)

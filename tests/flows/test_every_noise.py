@@ -76,7 +76,7 @@ def test_the_command_line_makes_verifies_and_applies_it(kind: str, tmp_path: Pat
         app, ["corrupt", "apply", str(tmp_path / "a"), "--dataset", DIGITS, "--out", str(tmp_path / "b")]
     )
     assert applied.exit_code == 0, applied.output
-    assert read_noise(tmp_path / "b").given.tolist() == noise.given.tolist()
+    np.testing.assert_array_equal(read_noise(tmp_path / "b").given, noise.given)
     compared = run.invoke(app, ["corrupt", "diff", str(tmp_path / "a"), str(tmp_path / "b"), "--json"])
     assert json.loads(compared.stdout)["same_labels"] is True
 
@@ -114,7 +114,7 @@ def test_human_noise_of_cifar(text: str, tmp_path: Path) -> None:
     file.write_text(STUDY.format(dataset=cifar, corruptions=json.dumps([text])))
     (spec,) = Study.from_toml(file).plan()
     problem = pose(spec, data_root())
-    assert problem.noisy_train.given.tolist() == read_noise(tmp_path / "out").given.tolist()
+    np.testing.assert_array_equal(problem.noisy_train.given, read_noise(tmp_path / "out").given)
     assert execute(spec, problem).value("accuracy") is not None
 
 
@@ -309,4 +309,4 @@ def test_who_left_most_images_to_another_is_carried_by_that_one(tmp_path: Path) 
     for moved, carried in (("0.9", {7: 1, 5: 0}), ("0.3", {})):
         problem = pose(RunSpec(dataset=DIGITS, corruption=text.format(moved)), tmp_path)
         expected = [carried.get(k, k) for k in range(10)]
-        assert problem.carrying_class.tolist() == expected
+        np.testing.assert_array_equal(problem.carrying_class, expected)

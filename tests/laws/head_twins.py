@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from noisylabels.heads import Head
 from noisylabels.heads.adaface import AdaFace, AdaFaceHead, adaface_activation
-from noisylabels.heads.cam_softmax import CamSubcenter, CamSubcenterHead
+from noisylabels.heads.cam_softmax import CamSoftmax, CamSoftmaxHead
 from noisylabels.heads.combined import Combined, CombinedHead
 from noisylabels.heads.curricularface import CurricularFaceHead
 from noisylabels.heads.fixed_simplex import FixedSimplex, FixedSimplexHead
@@ -150,10 +150,10 @@ class OrthogonalCentres(FixedSimplexHead):
         self.weight = torch.eye(embedding_dim)[:num_classes]
 
 
-class ChanceOfAllSubcenters(CamSubcenterHead):
+class ChanceOfAllSubcenters(CamSoftmaxHead):
     """The chance loss of K * subcenters classes, so that c falls in a collapsed model."""
 
-    def __init__(self, num_classes: int, embedding_dim: int, spec: CamSubcenter) -> None:
+    def __init__(self, num_classes: int, embedding_dim: int, spec: CamSoftmax) -> None:
         super().__init__(num_classes, embedding_dim, spec)
         self.chance_loss = math.log(num_classes * spec.subcenters)
 
@@ -205,8 +205,8 @@ TWINS = [
     ),
     WrongHead(
         ChanceOfAllSubcenters,
-        lambda k, d: ChanceOfAllSubcenters(k, d, CamSubcenter()),
-        "cam_subcenter",
+        lambda k, d: ChanceOfAllSubcenters(k, d, CamSoftmax(subcenters=3)),
+        "cam_softmax:subcenters=3",
         "c stays at chance",
     ),
 ]

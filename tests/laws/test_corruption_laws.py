@@ -71,7 +71,7 @@ def test_labels_of_any_integer_type_or_a_list(case: Case) -> None:
     expected = case.apply(case.rates[-1]).given.tolist()
     for dtype in (np.uint8, ">i4", np.int32):
         noise = case.apply(case.rates[-1], labels=case.labels.astype(dtype))
-        assert noise.given.tolist() == expected
+        np.testing.assert_array_equal(noise.given, expected)
 
 
 @pytest.mark.parametrize("num_classes", [10, 120, 1_000, 10_575])

@@ -23,8 +23,6 @@ NEUTRAL = {
     "cosface": "cosface:margin=0",
     "arcface": "arcface:margin=0",
     "cam_softmax": "cam_softmax",  # before the first step c is 90 degrees
-    "cam_subcenter": "cam_subcenter:subcenters=1",
-    "cam_ablation": "cam_ablation:gradient=slope_only",
     "sphereface": "sphereface:margin=1",
     "combined": "combined:m1=1,m2=0,m3=0",
     "subcenter_arcface": "subcenter_arcface:subcenters=1,margin=0",
@@ -37,16 +35,18 @@ NEUTRAL = {
 
 NO_NEUTRAL = {"curricularface": "it equals ArcFace where no negative is hard (tests/references/test_margin_heads.py)"}
 
-SCHEDULES = {"cam_softmax:schedule=ramp", "cam_softmax:schedule=repo", "cam_subcenter:schedule=ramp"}
+SCHEDULES = {"cam_softmax:schedule=ramp", "cam_softmax:schedule=repo"}
+APART = {"cam_softmax:schedule=ramp,subcenters=3", *(f"cam_softmax:gradient={g}" for g in ("value_only", "slope_only"))}
 OTHERS = {"sphereface:normalise=false", "sphereface2:gradient=value_only", "fixed_simplex:margin=0.3"}
 PML = {"pml_head:loss=CosFaceLoss", "pml_head:loss=SubCenterArcFaceLoss"}
-TEXTS = sorted({*HEADS, *NEUTRAL.values(), *SCHEDULES, *OTHERS, *PML})
+TEXTS = sorted({*HEADS, *NEUTRAL.values(), *SCHEDULES, *APART, *OTHERS, *PML})
 
 EXEMPT = {
     ("law_others_untouched", "curricularface"): "hard negatives are what it is about",
     ("law_gradcheck", "adaface"): "the norm is detached; gradcheck at a fixed norm is in tests/references",
     ("law_gradcheck", "sphereface2:gradient=value_only"): "the difference is detached, as its name says",
-    ("law_gradcheck", "cam_ablation:gradient=slope_only"): "another function's gradient, as its name says",
+    ("law_gradcheck", "cam_softmax:gradient=value_only"): "the identity's gradient, as its name says",
+    ("law_gradcheck", "cam_softmax:gradient=slope_only"): "another function's gradient, as its name says",
     (
         "law_finite_at_the_poles",
         "pml_head",

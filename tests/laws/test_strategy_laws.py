@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from noisylabels.strategies import STRATEGIES, Learning, Outcome, Scored, Step, Strategy, StrategyContext
+from noisylabels.strategies import STRATEGIES, Learning, Look, Outcome, Scored, Step, Strategy, StrategyContext
 from noisylabels.strategies.co_teaching import CoTeachingLearning
 from noisylabels.strategies.elr import Elr, ElrLearning
 from noisylabels.strategies.mixup import MixupLearning
@@ -24,23 +24,52 @@ def networks(seed: int = 0) -> list[nn.Linear]:
         return [nn.Linear(D, K).double() for _ in range(2)]
 
 
-def scorer(nets: list[nn.Linear], seen: list[Tensor] | None = None) -> Callable[[Tensor, Tensor, Tensor, int], Scored]:
-    def score(images: Tensor, labels: Tensor, rows: Tensor, network: int) -> Scored:
-        logits = nets[network](images)
-        if seen is not None:
-            seen.append(labels)
-        return Scored(images, logits, F.cross_entropy(logits, labels, reduction="none"), None, lambda: logits)
+def scored(net: nn.Linear, embeddings: Tensor, labels: Tensor) -> Scored:
+    """The network is its own head: embeddings are the images, class weights those of the layer."""
+    logits = net(embeddings)
+    return Scored(
+        embeddings=embeddings,
+        logits=logits,
+        losses=F.cross_entropy(logits, labels, reduction="none"),
+        penalty=None,
+        plain=lambda: logits,
+        cosines=lambda: F.normalize(embeddings) @ F.normalize(net.weight).T,
+        again=lambda others, labels, rows: scored(net, others, labels),
+    )
 
-    return score
 
-
-def step_of(nets: list[nn.Linear], *, seed: int = 1, progress: float = 0.6, rows: Tensor | None = None) -> Step:
+def images_and_labels(seed: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(N, D, generator=generator, dtype=torch.float64)
-    labels = torch.arange(N) % K
-    rows = torch.randperm(N, generator=generator)[:B] if rows is None else rows
+    return torch.randn(N, D, generator=generator, dtype=torch.float64), torch.arange(N) % K
+
+
+def step_of(
+    nets: list[nn.Linear], *, seed: int = 1, progress: float = 0.6, rows: Tensor | None = None, epoch: int = 3
+) -> Step:
+    images, labels = images_and_labels(seed)
+    rows = torch.randperm(N, generator=torch.Generator().manual_seed(seed))[:B] if rows is None else rows
     draws = torch.Generator().manual_seed(7)
-    return Step(images[rows], labels[rows], rows, 3, 5, progress, scorer(nets), draws)
+    return Step(
+        images=images[rows],
+        labels=labels[rows],
+        rows=rows,
+        epoch=epoch,
+        epochs=5,
+        progress=progress,
+        score=lambda images, labels, rows, network: scored(nets[network], images, labels),
+        draws=draws,
+        view=lambda: images[rows] + 0.1 * torch.randn(images[rows].shape, generator=draws, dtype=torch.float64),
+        averaged=lambda images, network: nets[network](images).detach(),
+    )
+
+
+def look_at(nets: list[nn.Linear]) -> Look:
+    images, _ = images_and_labels()
+    return Look(
+        probabilities=lambda network: nets[network](images).softmax(1).detach().float(),
+        embeddings=lambda network: images.float(),
+        class_weights=lambda network: nets[network].weight.detach(),
+    )
 
 
 def begin(strategy: Strategy) -> Learning:

@@ -19,7 +19,7 @@ from tests.references.plain_integers import WORD, assert_uniform, draw_in_plain_
 def test_draws_equal_plain_integer_arithmetic(seed: int, purpose: str) -> None:
     ids = [0, 1, 2, 494_413, 2**40, 2**63 - 1, -1, -(2**63)]
     expected = [draw_in_plain_integers(seed, purpose, i) for i in ids]
-    assert example_draws(seed, purpose, np.array(ids, dtype=np.int64)).tolist() == expected
+    np.testing.assert_array_equal(example_draws(seed, purpose, np.array(ids, dtype=np.int64)), expected)
 
 
 def test_draws_are_the_recorded_ones() -> None:
@@ -99,14 +99,14 @@ def test_quota_of_a_fraction_is_exact() -> None:
 def test_smallest_equals_sorting() -> None:
     draws = example_draws(4, "test", np.arange(50))
     for count in (0, 1, 17, 50):
-        assert smallest(draws, count).tolist() == sorted(sorted(range(50), key=lambda i: draws[i])[:count])
+        np.testing.assert_array_equal(smallest(draws, count), sorted(sorted(range(50), key=lambda i: draws[i])[:count]))
 
 
 def test_smallest_per_group_equals_sorting_each_group() -> None:
     draws, groups = example_draws(4, "test", np.arange(60)), np.arange(60) % 4
     counts = np.array([0, 3, 15, 7])
     expected = [i for g in range(4) for i in sorted(range(g, 60, 4), key=lambda i: draws[i])[: counts[g]]]
-    assert smallest_per_group(draws, groups, counts).tolist() == sorted(expected)
+    np.testing.assert_array_equal(smallest_per_group(draws, groups, counts), sorted(expected))
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 1_000, 50_000])
@@ -116,7 +116,7 @@ def test_smallest_drawn_is_smallest_of_all_the_draws(total: int, share: float) -
     draws = example_draws(9, "test", ids)
     for count in {round(share * total), min(1, total), total}:
         expected = sorted(sorted(range(total), key=draws.tolist().__getitem__)[:count])
-        assert smallest_drawn(9, "test", ids, count).tolist() == expected
+        np.testing.assert_array_equal(smallest_drawn(9, "test", ids, count), expected)
 
 
 def test_smallest_drawn_where_the_bracket_misses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,14 +125,14 @@ def test_smallest_drawn_where_the_bracket_misses(monkeypatch: pytest.MonkeyPatch
     expected = smallest(example_draws(9, "test", ids), 400).tolist()
     for bracket in ((0, 5), (WORD - 10, WORD - 1)):
         monkeypatch.setattr("corruptions.quota._bracket", lambda *_, b=bracket: tuple(map(np.uint64, b)))
-        assert smallest_drawn(9, "test", ids, 400).tolist() == expected
+        np.testing.assert_array_equal(smallest_drawn(9, "test", ids, 400), expected)
 
 
 @pytest.mark.parametrize("num_groups", [1, 2, 3, 1_000])
 def test_order_by_group_is_the_sort_by_two_keys(num_groups: int) -> None:
     groups = np.random.default_rng(1).integers(0, num_groups, 3_000)
     draws = example_draws(1, "test", np.arange(3_000))
-    assert order_by_group(draws, groups).tolist() == np.lexsort((draws, groups)).tolist()
+    np.testing.assert_array_equal(order_by_group(draws, groups), np.lexsort((draws, groups)))
 
 
 def test_order_by_group_where_the_kept_bits_tie() -> None:

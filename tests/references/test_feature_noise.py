@@ -93,7 +93,7 @@ def claim_a_part_is_treated_as_within_the_whole(make: Make, examples: Examples) 
             examples.true[rows], 10, example_ids=examples.ids[rows], features=examples.features[rows], seed=2,
             basis=examples,
         )  # fmt: skip
-        assert part.given.tolist() == whole[rows].tolist()
+        np.testing.assert_array_equal(part.given, whole[rows])
 
 
 def claim_cells_are_taken_whole(make: Make, examples: Examples) -> None:
@@ -311,7 +311,7 @@ def test_nearest_centres_are_scikit_learns_and_ties_go_to_the_lower() -> None:
     generator = np.random.default_rng(0)
     points, centres = generator.integers(-40_000, 40_000, (500, 9)), generator.integers(-40_000, 40_000, (30, 9))
     found = nearest_centre(points.astype(np.float64), centres.astype(np.float64))
-    assert found.tolist() == pairwise_distances_argmin(points.astype(float), centres.astype(float)).tolist()
+    np.testing.assert_array_equal(found, pairwise_distances_argmin(points.astype(float), centres.astype(float)))
     assert nearest_centre(np.zeros((1, 2)), np.array([[2.0, 0], [0, 1], [1, 0], [0, -1]])).tolist() == [1]
 
 
@@ -353,7 +353,7 @@ def test_most_frequent_class_by_counting() -> None:
     true, cell_of = generator.integers(0, 5, 300), generator.integers(0, 40, 300)
     cell_of[cell_of == 7] = 8
     expected = [min(range(5), key=lambda k, c=c: (-((cell_of == c) & (true == k)).sum(), k)) for c in range(40)]
-    assert most_frequent(true, cell_of, 40).tolist() == expected
+    np.testing.assert_array_equal(most_frequent(true, cell_of, 40), expected)
 
 
 # Confusion.
@@ -374,7 +374,7 @@ def test_the_wrong_examples_are_the_first_by_fractions_of_their_rank(rate: str) 
         )
         keys += [(Fraction(2 * r + 1) / (2 * len(members) * leaving), d, n) for r, (d, n) in enumerate(members)]
     count = math.floor(Fraction(rate) * len(true) + Fraction(1, 2))
-    assert np.flatnonzero(noise.is_flipped).tolist() == sorted(n for _, _, n in sorted(keys)[:count])
+    np.testing.assert_array_equal(np.flatnonzero(noise.is_flipped), sorted(n for _, _, n in sorted(keys)[:count]))
 
 
 @pytest.mark.parametrize("rate", ["0.05", "0.2", "0.3"])
@@ -478,7 +478,7 @@ def test_look_alikes_of_a_validation_part_are_those_of_the_training_part() -> No
     training = Examples.of(true, 8, features=features)
     of = look_alikes(training, 1)[:, 0]
     upside_down = Confusion(1.0, neighbours=1).apply(true[:99], 8, features=-features[:99], basis=training, seed=2)
-    assert upside_down.given.tolist() == of[true[:99]].tolist()
+    np.testing.assert_array_equal(upside_down.given, of[true[:99]])
 
 
 def test_classes_that_have_fewer_look_alikes_use_those_there_are() -> None:

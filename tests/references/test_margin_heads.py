@@ -17,7 +17,7 @@ from noisylabels.catalog import UsageError, build
 from noisylabels.heads import HEADS, Head, HeadSpec
 from noisylabels.heads.adaface import AdaFace, adaface_activation
 from noisylabels.heads.angular_sparsemax import AngularSparsemax
-from noisylabels.heads.cam_softmax import CamAblation, CamSubcenter, cam_activation, cam_exponent
+from noisylabels.heads.cam_softmax import CamSoftmax, cam_activation, cam_exponent
 from noisylabels.heads.combined import Combined
 from noisylabels.heads.curricularface import CurricularFace
 from noisylabels.heads.fixed_simplex import FixedSimplex, simplex
@@ -40,8 +40,7 @@ MARGIN_HEADS: tuple[type[HeadSpec], ...] = (
     SFace,
     FixedSimplex,
     AngularSparsemax,
-    CamSubcenter,
-    CamAblation,
+    CamSoftmax,
 )
 TABLE: dict[str, type[HeadSpec]] = {**HEADS, **{head.kind: head for head in MARGIN_HEADS}}
 NAMES = [head.kind for head in MARGIN_HEADS]
@@ -52,9 +51,9 @@ VARIANTS = [
     "sphereface:margin=1.7,blend_start=0,blend_stop=0",
     "sphereface2:gradient=value_only",
     "fixed_simplex:margin=0.5",
-    "cam_subcenter:schedule=ramp,c_stop_deg=45",
-    "cam_ablation:gradient=value_only,schedule=ramp",
-    "cam_ablation:gradient=slope_only,schedule=ramp",
+    "cam_softmax:subcenters=3,schedule=ramp,c_stop_deg=45",
+    "cam_softmax:gradient=value_only,schedule=ramp",
+    "cam_softmax:gradient=slope_only,schedule=ramp",
 ]
 
 NEUTRAL = [
@@ -65,10 +64,10 @@ NEUTRAL = [
     "sphereface2:margin=0,t=1,scale=20",  # up to a constant of all classes
     "sface",
     "angular_sparsemax:margin=0",
-    "cam_subcenter:subcenters=1",
-    "cam_ablation:gradient=full",
-    "cam_ablation:gradient=value_only",
-    "cam_ablation:gradient=slope_only",
+    "cam_softmax:subcenters=1",
+    "cam_softmax:gradient=full",
+    "cam_softmax:gradient=value_only",
+    "cam_softmax:gradient=slope_only",
 ]
 
 
@@ -183,8 +182,9 @@ def margin_rule(head: Any, cosines: list[float], y: int, norm: float) -> list[fl
     return [20 * value for value in values]
 
 
-def cam_subcenter_rule(head: Any, cosines: list[float], y: int, norm: float) -> list[float]:
-    values = [max(cosines[3 * j : 3 * j + 3]) for j in range(K)]
+def cam_rule(head: Any, cosines: list[float], y: int, norm: float) -> list[float]:
+    centres = len(cosines) // K
+    values = [max(cosines[centres * j : centres * (j + 1)]) for j in range(K)]
     k = 1 / (1 - math.log2(1 + math.cos(float(head.c))))
     values[y] = (1 + values[y]) ** k / 2 ** (k - 1) - 1
     return [20 * value for value in values]
@@ -204,7 +204,7 @@ RULES: dict[str, Rule] = {
     "sface": cosine_rule,
     "fixed_simplex": margin_rule,
     "angular_sparsemax": margin_rule,
-    "cam_subcenter": cam_subcenter_rule,
+    "cam_softmax": cam_rule,
 }
 
 SLOW_TEXTS = [
@@ -214,7 +214,7 @@ SLOW_TEXTS = [
     "combined:m1=0.9,m2=0.4,m3=0.15",
     "combined:m1=2,m2=0.5",
     "fixed_simplex:margin=0.5",
-    "cam_subcenter:schedule=ramp,c_stop_deg=45",
+    "cam_softmax:subcenters=3,schedule=ramp,c_stop_deg=45",
 ]
 
 
@@ -307,8 +307,6 @@ def test_blend_is_the_released_schedule_counted_by_progress(progress: float) -> 
         ("angular_sparsemax", "arcface"),
         ("adaface:h=0", "cosface:margin=0.4"),
         ("sface", "normalised_softmax"),
-        ("cam_ablation:schedule=ramp", "cam_softmax:schedule=ramp"),
-        ("cam_subcenter:subcenters=1,schedule=ramp", "cam_softmax:schedule=ramp"),
     ],
 )
 def test_special_setting_is_its_parent(text: str, parent: str) -> None:
@@ -478,8 +476,8 @@ def c_stays_at_chance(head: Any) -> bool:
     return bool(head.state()["c_deg"] == pytest.approx(90))
 
 
-def test_cam_subcenter_measures_chance_in_classes() -> None:
-    assert c_stays_at_chance(make("cam_subcenter"))
+def test_cam_softmax_with_subcenters_measures_chance_in_classes() -> None:
+    assert c_stays_at_chance(make("cam_softmax:subcenters=3"))
 
 
 @pytest.mark.parametrize(
@@ -490,11 +488,11 @@ def test_cam_subcenter_measures_chance_in_classes() -> None:
         ("slope_only", lambda x, k: x, lambda x, k: k * ((x + 1) / 2) ** (k - 1)),
     ],
 )
-def test_cam_ablation_takes_value_and_slope_apart(
+def test_cam_softmax_takes_value_and_slope_apart(
     gradient: str, value: Callable[[float, float], float], slope: Callable[[float, float], float]
 ) -> None:
     """The closed forms of f and f' (methods.md 1.4), at c = 45 degrees, where k = 4.377."""
-    head = make(f"cam_ablation:gradient={gradient},schedule=ramp,c_stop_deg=45,ramp_share=0.5").double()
+    head = make(f"cam_softmax:gradient={gradient},schedule=ramp,c_stop_deg=45,ramp_share=0.5").double()
     moved(head, steps=50)
     k = -1 / (2 * math.log2(math.cos(math.radians(45) / 2)))
     xs = torch.linspace(-0.99, 0.99, 100, dtype=torch.float64, requires_grad=True)
@@ -504,9 +502,9 @@ def test_cam_ablation_takes_value_and_slope_apart(
     assert gradients.tolist() == pytest.approx([slope(x, k) for x in xs.tolist()], rel=1e-6, abs=1e-7)
 
 
-def test_cam_ablation_value_is_bit_for_bit_that_of_cam_softmax() -> None:
+def test_cam_softmax_value_is_bit_for_bit_that_of_cam_softmax() -> None:
     xs, c = torch.linspace(-1, 1, 1001), torch.tensor(1.0)
-    head = make("cam_ablation:gradient=value_only")
+    head = make("cam_softmax:gradient=value_only")
     head.c = c
     assert torch.equal(head.target_activation(xs), cam_activation(xs, c))
     assert float(cam_exponent(c)) > 1
@@ -583,9 +581,9 @@ def test_saved_and_loaded_it_goes_on_bit_for_bit(text: str) -> None:
         ("sface:scale=0", "scale must be above 0; got 0"),
         ("fixed_simplex:margin=9", "margin must be in"),
         ("angular_sparsemax:scale=0", "scale must be above 0; got 0"),
-        ("cam_subcenter:subcenters=0", "subcenters must be at least 1; got 0"),
-        ("cam_subcenter:schedule=fast", "schedule"),
-        ("cam_ablation:gradient=half", "gradient"),
+        ("cam_softmax:subcenters=0", "subcenters must be at least 1; got 0"),
+        ("cam_softmax:schedule=fast", "schedule"),
+        ("cam_softmax:gradient=half", "gradient"),
     ],
 )
 def test_refusals_say_what_must_hold_and_what_came(text: str, message: str) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from noisylabels.spec import TrainSpec
 from noisylabels.training.device import pick_precision
-from noisylabels.training.fit import learning_rate_factor
 from noisylabels.training.images import ImageBatches, channel_statistics
+from noisylabels.training.optimizer import learning_rate_factor
 from noisylabels.training.streams import initialised_by, stream, stream_seed
 
 CPU = torch.device("cpu")
