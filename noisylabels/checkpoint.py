@@ -15,6 +15,7 @@ import json
 import pickle  # noqa: TID251 - only its error is named; torch.load is told to execute nothing
 import re
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +76,8 @@ class StoredCheckpoints:
             stored = (self.folder / pointer["file"]).read_bytes()
             if hashlib.sha256(stored).hexdigest() != pointer["sha256"]:
                 return None
-            content: dict[str, Any] = torch.load(io.BytesIO(stored), weights_only=True)
+            with warnings.catch_warnings(action="ignore"):  # torch remarks on files that are not its own
+                content: dict[str, Any] = torch.load(io.BytesIO(stored), weights_only=True)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError):
             return None
         return content

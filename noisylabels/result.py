@@ -32,6 +32,20 @@ class Measurement(Frozen):
     note: str = ""
 
 
+class Profile(Frozen):
+    """Something as a function of the target's cosine, in equal cells of [-1, 1].
+
+    Attributes:
+        name: see ``target_cosines.target_profiles``.
+        values: one a cell, from -1 up; None where no example lies in it.
+        n: how many examples it rests on.
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+    n: int
+
+
 class Epoch(Frozen):
     """One line of the history. Shares in [0, 1]; None where nothing finite was to be had.
 
@@ -62,6 +76,7 @@ class RunResult(Frozen):
             ``failed`` (the program broke).
         reason: what is behind a status other than ``ok``, in a clause.
         noise: the training labels' noise record, as JSON.
+        profiles: of cosine heads: where the training examples lie and how hard they are pulled, at the end.
         provenance: versions, processor, seconds, data fingerprints.
     """
 
@@ -73,6 +88,7 @@ class RunResult(Frozen):
     noise: dict[str, Any] = Field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     history: tuple[Epoch, ...] = ()
+    profiles: tuple[Profile, ...] = ()
     provenance: dict[str, Any] = Field(default_factory=dict)
 
     def value(self, name: str, selection: Selection = "last_epoch") -> float | None:
@@ -81,6 +97,10 @@ class RunResult(Frozen):
             if measurement.name == name and measurement.selection == selection:
                 return measurement.value
         return None
+
+    def profile(self, name: str) -> Profile | None:
+        """The profile of that name, or None."""
+        return next((profile for profile in self.profiles if profile.name == name), None)
 
     @property
     def realised_rate(self) -> float:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from noisylabels.losses import Loss
 from noisylabels.measuring import measurements_of, outcome_of
 from noisylabels.problem import Problem
-from noisylabels.result import Epoch, Measurement, RunResult, Status
+from noisylabels.result import Epoch, Measurement, Profile, RunResult, Status
 from noisylabels.spec import RunSpec
 from noisylabels.strategies import Strategy
+from noisylabels.target_cosines import target_profiles
 from noisylabels.training.device import pick_device, pick_precision
 from noisylabels.training.fit import EpochFit, Told, Training
 from noisylabels.training.images import ImageBatches, channel_statistics
@@ -76,10 +77,12 @@ def execute(
     started = time.monotonic()
     trained = _train(spec, problem, pick_device(device), on_epoch, checkpoints or NoCheckpoints())
     measurements: tuple[Measurement, ...] = ()
+    profiles: tuple[Profile, ...] = ()
     status: Status = "diverged"
     reason = f"the training loss or the weights were not finite in epoch {trained.history[-1].epoch}"
     if trained.finite:
         measurements = measurements_of(trained.model, trained.batches, trained.history, problem)
+        profiles = target_profiles(trained.model, trained.batches["train"], problem)
         status, reason = outcome_of(measurements)
     return RunResult(
         run_id=spec.run_id,
@@ -89,6 +92,7 @@ def execute(
         noise=problem.noisy_train.record.to_json(),
         measurements=measurements,
         history=tuple(trained.history),
+        profiles=profiles,
         provenance=_provenance(problem, trained.model, time.monotonic() - started),
     )
 

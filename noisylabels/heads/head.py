@@ -19,7 +19,12 @@ class Head(nn.Module, ABC):
 
     Two laws hold for every head and are tested over the table: no argument is edited, and the logits of classes other
     than the target are the same in training and at inference.
+
+    Attributes:
+        scale: s, what cosines are multiplied by to be logits; 1 where there are none.
     """
+
+    scale: float = 1.0
 
     @abstractmethod
     def logits(self, embeddings: Tensor) -> Tensor:

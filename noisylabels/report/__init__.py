@@ -2,6 +2,6 @@
 
 from noisylabels.report.build import report_data
 from noisylabels.report.document import ReportData
-from noisylabels.report.write import ReportFiles, write_report
+from noisylabels.report.write import ReportFiles, write_figures, write_report
 
-__all__ = ["ReportData", "ReportFiles", "report_data", "write_report"]
+__all__ = ["ReportData", "ReportFiles", "report_data", "write_figures", "write_report"]

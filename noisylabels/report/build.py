@@ -12,6 +12,7 @@ from noisylabels.report.grid import PlannedRun, Setting, settings
 from noisylabels.report.histories import histories_section
 from noisylabels.report.ledger import ledger_section
 from noisylabels.report.protocol import protocol_section
+from noisylabels.report.pulls import pulls_section
 from noisylabels.report.selection import selection_section
 from noisylabels.report.wording import Quantity, quantity
 from noisylabels.result import RunResult
@@ -49,5 +50,6 @@ def _setting_sections(setting: Setting, shown: Quantity, anchor: str) -> list[Se
         selection_section(setting, f"{anchor}-selection"),
         families_section(setting, shown, f"{anchor}-families"),
         histories_section(setting, f"{anchor}-histories"),
+        pulls_section(setting, f"{anchor}-pulls"),
     )
     return [section for section in found if section is not None]

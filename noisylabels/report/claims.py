@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from noisylabels.report.levels import level_claims
 from noisylabels.report.losses import Loss
 from noisylabels.report.wording import Quantity, percent
 from noisylabels.statistics import Interval, compare, smallest_p
@@ -29,7 +30,9 @@ def claims(losses: Sequence[Loss], ours: str, shown: Quantity) -> tuple[str, ...
     """
     ranked = sorted((loss for loss in losses if loss.drop is not None), key=_mean_drop)
     if not ranked:
-        return (_why_no_drop(losses),)
+        levels = level_claims(losses, ours, shown) if all(loss.clean is None for loss in losses) else ()
+        seeds = max((len(loss.noisy.values(shown)) for loss in losses), default=0)
+        return (_why_no_drop(losses), *levels, *([_what_seeds_can_show(seeds)] if levels and seeds else []))
     said = [_least(ranked, shown), _highest(ranked, shown), *_about(ours, ranked, shown)]
     unranked = [loss for loss in losses if loss.drop is None]
     if unranked:

@@ -57,8 +57,12 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw(chart: Chart) -> str:
-    """The chart as an SVG document; without a date, hence the same bytes for the same chart."""
+def draw(chart: Chart, *, background: str = "none") -> str:
+    """The chart as an SVG document; without a date, hence the same bytes for the same chart.
+
+    Args:
+        background: a colour, for a drawing that stands alone; ``none`` inside a page.
+    """
     with _quiet_style():
         columns = min(len(_PANEL_WIDTHS), chart.columns, len(chart.panels))
         rows = math.ceil(len(chart.panels) / columns)
@@ -69,7 +73,9 @@ def draw(chart: Chart) -> str:
         _legend(figure, width)
         buffer = io.StringIO()
         figure.set_canvas(FigureCanvasSVG(figure))
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        figure.savefig(
+            buffer, format="svg", facecolor=background, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
     return buffer.getvalue()
 
 

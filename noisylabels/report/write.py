@@ -8,6 +8,7 @@ from pathlib import Path
 
 from noisylabels.atomic import write_atomically
 from noisylabels.report.build import report_data
+from noisylabels.report.drawing import draw
 from noisylabels.report.markdown import to_markdown
 from noisylabels.report.page import to_html
 from noisylabels.result import RunResult
@@ -36,4 +37,20 @@ def write_report(study: Study, results: Sequence[RunResult], folder: Path) -> Re
     files = ReportFiles(markdown=folder / "report.md", html=folder / "report.html")
     write_atomically(files.markdown, to_markdown(report).encode())
     write_atomically(files.html, to_html(report).encode())
+    return files
+
+
+def write_figures(study: Study, results: Sequence[RunResult], folder: Path) -> list[Path]:
+    """Write every chart of the report as an SVG file of its own, ``<section>-<number>.svg``; the same bytes each time.
+
+    Args:
+        study, results: as for ``write_report``.
+        folder: where to; made if it is not there.
+    """
+    files = []
+    for section in report_data(study, results).sections:
+        charts = [block.chart for block in section.blocks if block.chart is not None]
+        for number, chart in enumerate(charts, start=1):
+            files.append(folder / f"{section.anchor}-{number}.svg")
+            write_atomically(files[-1], draw(chart, background="white").encode())
     return files

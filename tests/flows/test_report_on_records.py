@@ -220,6 +220,20 @@ def test_a_negative_result_is_stated_as_one(results):
     assert any(line.startswith("cam_softmax lost more than softmax (+7.33 points [+3.54, +11.13]") for line in said)
 
 
+def test_without_clean_runs_levels_are_compared(results):
+    """Differences at symmetric 40 %, worked out for ``check_pairs``: 10, 9, 6 in favour of cam_softmax."""
+    axes = {"head": ["softmax", "cam_softmax"], "corruption": ["symmetric"], "rate": [0.4]}
+    said = sentences(report_data(study_with(axes=axes), results), "symmetric at 40 %")
+    assert said[0] == "The study asks for no clean runs, so there is nothing to measure a loss against."
+    assert said[1] == (
+        "Worse than cam_softmax, the interval of the paired difference excludes 0: softmax (−8.33 points "
+        "[−13.50, −3.16], n = 3)."
+    )
+    assert "cannot go below p = 0.125" in said[2]
+    swapped = report_data(study_with(axes=axes | {"head": ["softmax"]}), results)
+    assert len(sentences(swapped, "symmetric at 40 %")) == 1
+
+
 def test_every_run_without_a_number_is_named(report, results):
     rows = table(report, "without a number", section="runs")
     ids = {result.status: result.run_id for result in results if result.status != "ok"}

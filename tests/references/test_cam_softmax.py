@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -114,3 +116,22 @@ def test_margins_equal_pytorch_metric_learning(text: str, reference: object, see
     labels = torch.randint(0, classes, (64,))
     ours = torch.nn.functional.cross_entropy(head.training_logits(embeddings, labels), labels)
     assert ours.item() == pytest.approx(other(embeddings, labels).item(), rel=1e-6)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "cam_softmax.md"
+ROW = re.compile(r"^\| (\d+)° \| ([\d.]+) \| (.+) \|$", re.MULTILINE)
+
+
+def test_the_pages_table_is_the_closed_form() -> None:
+    """``f = 2 cos^2k(theta / 2) - 1`` and its slope ``k cos^(2k - 2)(theta / 2)``, in angles, not as it is computed."""
+    rows = ROW.findall(PAGE.read_text(encoding="utf-8"))
+    assert [int(c) for c, _, _ in rows] == [90, 75, 60, 45]
+    for c, printed, others in rows:
+        k = -1 / (2 * math.log2(math.cos(math.radians(int(c)) / 2)))
+        slopes = [k * math.cos(math.radians(t) / 2) ** (2 * k - 2) for t in (0, 30, 60, 90, 120)]
+        moved = [math.degrees(math.acos(2 * math.cos(math.radians(t) / 2) ** (2 * k) - 1)) - t for t in (30, 60, 90)]
+        assert float(printed) == pytest.approx(k, abs=5e-4)
+        assert [float(x.rstrip("°")) for x in others.split(" | ")] == [
+            *(pytest.approx(slope, abs=5.01e-3) for slope in slopes),
+            *(pytest.approx(angle, abs=5.01e-2) for angle in moved),
+        ]
