@@ -37,6 +37,12 @@ class UsageError(ValueError):
     exit_code: ClassVar[int] = 2
 
 
+class MissingExtraError(Exception):
+    """An optional package is not installed: says which, and how to get it."""
+
+    exit_code: ClassVar[int] = 3
+
+
 class Plugin(Protocol):
     """A frozen dataclass that knows its printed name."""
 

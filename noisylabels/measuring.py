@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from noisylabels.metrics import Evaluation, Measured, measure_all
+from noisylabels.data import VerificationPairs, VerificationSet
+from noisylabels.metrics import Evaluation, Measured, Undefined, measure_all
+from noisylabels.metrics.pair_scores import original_and_mirrored
+from noisylabels.metrics.video_scores import mean_frame_cosine
 from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, Status
 from noisylabels.spec import SELECTIONS, Selection
@@ -29,7 +33,7 @@ def measurements_of(
 
     Args:
         model: trained.
-        batches: the images of ``train``, ``validation`` and ``test``.
+        batches: the images of ``train``, ``validation``, ``test`` and ``verification``.
         history: all epochs, in order.
         problem: their labels.
     """
@@ -66,7 +70,36 @@ def _evaluation(model: Model, batches: dict[str, ImageBatches], problem: Problem
         validation_given=problem.validation_given,
         validation_true=problem.validation.labels,
         carrying_class=problem.carrying_class,
+        **_pairs(model, batches["verification"], problem.verification),
     )
+
+
+def _pairs(model: Model, images: ImageBatches, verification: VerificationSet | None) -> dict[str, NDArray[Any]]:
+    """Scores of the verification pairs, original and mirrored images summed; nothing where there are none.
+
+    Embeddings that have no direction score NaN, which the metrics call undefined.
+    """
+    if verification is None:
+        return {}
+    pairs = verification.pairs
+    embeddings, mirrored = model.embeddings(images).numpy(), model.embeddings(images, mirrored=True).numpy()
+    try:
+        directions = original_and_mirrored(embeddings, mirrored)
+        scores = mean_frame_cosine(directions, verification.items, pairs.first, pairs.second)
+    except Undefined:
+        scores = np.full(len(pairs), np.nan)
+    return {"pair_scores": scores, "pair_is_same": pairs.is_same, "pair_fold": folds_of(pairs)}
+
+
+def folds_of(pairs: VerificationPairs, folds: int = 10) -> NDArray[np.int64]:
+    """The protocol's folds; where it has none, pairs of either kind are dealt out to ten in their order.
+
+    So a threshold is never chosen on the pairs it is judged on. People may be in several of the dealt folds.
+    """
+    if len(np.unique(pairs.fold)) > 1:
+        return pairs.fold
+    place = np.where(pairs.is_same, np.cumsum(pairs.is_same), np.cumsum(~pairs.is_same)) - 1
+    return np.asarray(place % folds, dtype=np.int64)
 
 
 def _by_class(probabilities: NDArray[np.float32], problem: Problem) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from corruptions import CorruptedLabels, Corruption, Examples
 from noisylabels.catalog import UsageError
-from noisylabels.data import Dataset, ImageSet, Splits
+from noisylabels.data import Dataset, ImageSet, Splits, VerificationSet
 from noisylabels.spec import RunSpec, TrainSpec
 
 
@@ -24,11 +24,13 @@ class Problem:
         splits: images and true labels, as they came.
         noisy_train: the training labels, corrupted.
         noisy_validation: the validation labels, corrupted in the same way; None where there are none.
+        verification: images and pairs of people who are in no split, where the data set has some.
     """
 
     splits: Splits
     noisy_train: CorruptedLabels
     noisy_validation: CorruptedLabels | None
+    verification: VerificationSet | None = None
 
     @property
     def num_classes(self) -> int:
@@ -94,7 +96,9 @@ def pose(spec: RunSpec, root: Path, *, download: bool = False) -> Problem:
         MissingDataError: the data set, or a file of labels that the corruption needs, is not under ``root``.
         UsageError: the data set or the corruption cannot be had as asked.
     """
-    return _corrupted(spec, spec.plugin("dataset").prepare(root, download=download), root)
+    dataset: Dataset = spec.plugin("dataset")
+    problem = _corrupted(spec, dataset.prepare(root, download=download), root)
+    return replace(problem, verification=dataset.verification(root))
 
 
 def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> None:
@@ -107,7 +111,9 @@ def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> No
     for spec in specs:
         by_dataset.setdefault(spec.dataset, {})[spec.corruption] = spec
     for asked in by_dataset.values():
-        splits = next(iter(asked.values())).plugin("dataset").prepare(root, download=download)
+        data: Dataset = next(iter(asked.values())).plugin("dataset")
+        splits = data.prepare(root, download=download)
+        data.verification(root)
         for spec in asked.values():
             _corrupted(spec, splits, root)
             check_padding(spec.train, splits.train.images.shape[-1])

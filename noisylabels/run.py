@@ -188,10 +188,13 @@ def _batches(spec: RunSpec, problem: Problem, device: torch.device) -> dict[str,
     mean, std = channel_statistics(problem.train.images)
     padding = 0 if spec.train.augment == "none" else spec.train.crop_padding
     mirror = spec.train.augment == "crop_flip"
+    verification = problem.verification
+    pairs_images = problem.train.images[:0] if verification is None else verification.images
     return {
         "train": ImageBatches(problem.train.images, mean, std, padding=padding, mirror=mirror, device=device),
         "validation": ImageBatches(problem.validation.images, mean, std, device=device),
         "test": ImageBatches(problem.splits.test.images, mean, std, device=device),
+        "verification": ImageBatches(pairs_images, mean, std, device=device),
     }
 
 

@@ -12,6 +12,8 @@ from noisylabels import catalog
 from noisylabels.cli import options
 
 FAMILIES = ("corruptions", "heads", "regularisers", "losses", "strategies", "models", "metrics", "datasets", "studies")
+IMAGE_SIDES = (32, 112)
+"""Of the images that models are measured for: CIFAR's, and the usual face crop's."""
 
 
 def list_plugins(
@@ -22,6 +24,8 @@ def list_plugins(
     if family not in FAMILIES:
         raise catalog.UsageError(catalog.unknown("family", family, FAMILIES))
     rows = _studies() if family == "studies" else [_row(name, plugin) for name, plugin in _table(family).items()]
+    if family == "models":
+        rows = [row | _sizes(plugin()) for row, plugin in zip(rows, _table(family).values(), strict=True)]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -29,6 +33,8 @@ def list_plugins(
         typer.echo(f"{row['name']:20} {row['summary']}")
         if row["parameters"]:
             typer.echo(f"{'':20}   {row['parameters']}")
+        if family == "models":
+            typer.echo(f"{'':20}   {_sizes_in_words(row)}")
 
 
 def _table(family: str) -> dict[str, type[Any]]:
@@ -41,7 +47,7 @@ def _table(family: str) -> dict[str, type[Any]]:
     return table
 
 
-def _row(name: str, plugin: type[Any]) -> dict[str, str]:
+def _row(name: str, plugin: type[Any]) -> dict[str, Any]:
     fields = [field for field in dataclasses.fields(plugin) if field.init]
     shown = [f.name if f.default is dataclasses.MISSING else f"{f.name}={_shown(f.default)}" for f in fields]
     summary = (plugin.__doc__ or "").strip().splitlines()[0]
@@ -52,7 +58,32 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value)
 
 
-def _studies() -> list[dict[str, str]]:
+def _sizes(spec: Any) -> dict[str, Any]:
+    """Embedding size of a model with default parameters, and what it counts for colour images of two sizes."""
+    from noisylabels.models import model_size
+
+    row: dict[str, Any] = {"embedding_dim": spec.embedding_dim, "sizes": [], "needs": ""}
+    try:
+        for side in IMAGE_SIDES:
+            size = model_size(spec, 3, side)
+            counts = {"parameters": size.parameters, "multiply_adds": size.multiply_adds}
+            row["sizes"].append({"input": [3, side, side], **counts})
+    except catalog.MissingExtraError as error:
+        row["needs"] = str(error)
+    return row
+
+
+def _sizes_in_words(row: dict[str, Any]) -> str:
+    """One line of what :func:`_sizes` found, in millions."""
+    parts = [
+        f"at {'x'.join(map(str, size['input']))} {size['parameters'] / 1e6:.2f} M parameters,"
+        f" {size['multiply_adds'] / 1e6:,.1f} M multiply-adds"
+        for size in row["sizes"]
+    ]
+    return "; ".join([f"{row['embedding_dim']}-d", *(parts or [row["needs"]])])
+
+
+def _studies() -> list[dict[str, Any]]:
     import tomllib
 
     import studies

@@ -15,6 +15,7 @@ from noisylabels.catalog import UsageError, parameters_of
 from noisylabels.data.errors import DataError, and_more
 from noisylabels.data.images import ImageSet
 from noisylabels.data.selection import balanced, share_of, smallest_draws
+from noisylabels.data.verification import VerificationSet
 
 TEST_SEED = 0
 """Seed of every choice of test images: no parameter moves it, so runs that differ in training share their test set."""
@@ -138,6 +139,20 @@ class Dataset(ABC):
             DataError: the file is not what it should be.
         """
         raise UsageError(f"{self.kind} has no published human labels; cifar10 and cifar100 have")
+
+    def verification(self, root: Path) -> VerificationSet | None:
+        """Images of people who are in none of the splits, and pairs of them; None where a source has no such thing.
+
+        The images have the shape of the training images, and no label of theirs is ever corrupted or trained with.
+
+        Args:
+            root: the data folder.
+
+        Raises:
+            MissingDataError: the files are not there.
+            DataError: they are not what they should be.
+        """
+        return None
 
     def pinned(self) -> Self:
         """This data set with its content named, for sources that are a place on a disk; itself for all others."""

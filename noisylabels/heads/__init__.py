@@ -11,6 +11,7 @@ from noisylabels.heads.fixed_simplex import FixedSimplex
 from noisylabels.heads.head import Head, HeadSpec
 from noisylabels.heads.normalised_softmax import NormalisedSoftmax
 from noisylabels.heads.penalty_batch_hard import BatchHard
+from noisylabels.heads.penalty_cc import CC
 from noisylabels.heads.penalty_center import Center
 from noisylabels.heads.penalty_dage import DAGE
 from noisylabels.heads.penalty_dual_ring import DualRing
@@ -50,6 +51,7 @@ REGULARISERS: dict[str, type[RegulariserSpec]] = {
     "dual_ring": DualRing,
     "opl": OPL,
     "dage": DAGE,
+    "cc": CC,
     "gccs": GCCS,
     "tl1": TL1,
     "tl2": TL2,

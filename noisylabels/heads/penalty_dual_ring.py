@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from noisylabels.bounds import check_at_least
-from noisylabels.catalog import UsageError
 from noisylabels.heads.head import Head
 from noisylabels.heads.penalty_ring import RingPenalty
 from noisylabels.heads.regulariser import Penalty, RegulariserSpec
@@ -21,20 +20,8 @@ class DualRingPenalty(RingPenalty):
     def forward(self, embeddings: Tensor, labels: Tensor, head: Head) -> Tensor:
         of_embeddings = super().forward(embeddings, labels, head)
         radius = self.target(vector_norm(embeddings, dim=1))
-        weight_norms: Tensor = vector_norm(class_weights(head, embeddings.shape[1]), dim=-1)
+        weight_norms: Tensor = vector_norm(head.class_weights(), dim=-1)
         return of_embeddings + self.weight / 2 * (weight_norms - radius).square().mean()
-
-
-def class_weights(head: Head, embedding_dim: int) -> Tensor:
-    """The head's trained class weights, one D-dimensional vector for each class or sub-centre, shape ``(..., D)``.
-
-    Raises:
-        UsageError: the head trains none (a fixed simplex, for one).
-    """
-    for parameter in head.parameters():
-        if parameter.ndim >= 2 and parameter.shape[-1] == embedding_dim:
-            return parameter
-    raise UsageError(f"dual_ring needs a head with trained class weights; got {type(head).__name__}; take ring instead")
 
 
 @dataclass(frozen=True)

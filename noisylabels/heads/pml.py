@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from noisylabels.bounds import check_at_least
-from noisylabels.catalog import UsageError, unknown
+from noisylabels.catalog import MissingExtraError, UsageError, unknown
 from noisylabels.heads.head import Head, HeadSpec
 from noisylabels.heads.regulariser import Penalty, RegulariserSpec
 
@@ -48,12 +48,6 @@ OBJECTS = {
 
 SIZES = ("num_classes", "embedding_size", "descriptors_dim")
 """Parameters that the toolkit fills in where a loss requires them."""
-
-
-class MissingExtraError(Exception):
-    """An optional package is not installed: says which, and how to get it."""
-
-    exit_code: ClassVar[int] = 3
 
 
 def installed() -> bool:

@@ -22,8 +22,13 @@ class Penalty(nn.Module, ABC):
         Args:
             embeddings: shape ``(B, D)``, as the network leaves them, not normalised; with gradient.
             labels: given labels, int64 ``(B,)``.
-            head: the head that is regularised; a penalty may look at its ``weight``.
+            head: the head that is regularised, with all that recalibrates it; a penalty may ask for its logits and its
+                class weights.
         """
+
+    def recalibrated(self, embeddings: Tensor) -> Tensor:
+        """What enters the head in place of the embeddings, ``(B, D)``, in training and at inference; most keep them."""
+        return embeddings
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class RegulariserSpec(ABC):
 
 @dataclass(frozen=True)
 class Regularised(HeadSpec):
-    """A head with penalties added: ``mean(losses) + sum(penalties)``. Its logits are the head's own.
+    """A head with penalties added: ``mean(losses) + sum(penalties)``. Its logits are the head's own, but for attention.
 
     Attributes:
         steps: the head, then at least one regulariser, of different kinds.
@@ -83,28 +88,39 @@ class Regularised(HeadSpec):
 
 
 class RegularisedHead(Head):
-    """The head's logits and schedule, and the sum of its own penalty and the added ones."""
+    """The head's logits and schedule, and the sum of its own penalty and the added ones.
+
+    What enters the head is recalibrated by each penalty in turn; the penalties themselves are of what the network left.
+    """
 
     def __init__(self, head: Head, penalties: list[Penalty]) -> None:
         super().__init__()
         self.head = head
+        self.scale = head.scale
         self.penalties = nn.ModuleList(penalties)
 
+    def entering(self, embeddings: Tensor) -> Tensor:
+        """What the head sees of embeddings ``(B, D)``, same shape; the very same tensor where nothing recalibrates."""
+        for penalty in self.penalties:
+            assert isinstance(penalty, Penalty)
+            embeddings = penalty.recalibrated(embeddings)
+        return embeddings
+
     def logits(self, embeddings: Tensor) -> Tensor:
-        return self.head.logits(embeddings)
+        return self.head.logits(self.entering(embeddings))
 
     def training_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return self.head.training_logits(embeddings, labels)
+        return self.head.training_logits(self.entering(embeddings), labels)
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        return self.head.cosines(embeddings)
+        return self.head.cosines(self.entering(embeddings))
 
     def class_weights(self) -> Tensor:
         return self.head.class_weights()
 
     def penalty(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        own = self.head.penalty(embeddings, labels)
-        added = [penalty(embeddings, labels, self.head) for penalty in self.penalties]
+        own = self.head.penalty(self.entering(embeddings), labels)
+        added = [penalty(embeddings, labels, self) for penalty in self.penalties]
         return torch.stack([*added, own] if own is not None else added).sum()
 
     def advance(self, progress: float, losses: Tensor) -> None:

@@ -13,6 +13,7 @@ from noisylabels.metrics.memorisation import Corrected, Memorisation
 from noisylabels.metrics.metric import EmbeddingMetric, Metric, Undefined
 from noisylabels.metrics.scatter import FisherRatio, Nc1
 from noisylabels.metrics.silhouette import CosineSilhouette
+from noisylabels.metrics.verified_pairs import EqualErrorRate, TrueAcceptRate, VerificationAccuracy, VerificationAuc
 from noisylabels.metrics.wrong_centre import WrongCentreAngle
 
 METRICS: dict[str, type[Metric]] = {
@@ -30,6 +31,10 @@ METRICS: dict[str, type[Metric]] = {
     "cosine_silhouette": CosineSilhouette,
     "effective_rank": EffectiveRank,
     "label_issue_auroc": LabelIssueAuroc,
+    "verification_accuracy": VerificationAccuracy,
+    "verification_auc": VerificationAuc,
+    "equal_error_rate": EqualErrorRate,
+    "tar_at_1_percent_far": TrueAcceptRate,
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 
-# One letter a dimension: M test, N training and V validation examples, D embedding dimensions, K classes, L labels.
+# One letter a dimension: M test, N training and V validation examples, D embedding dimensions, K classes, L labels,
+# P verification pairs.
 SHAPES = {
     "test_embeddings": "MD",
     "test_probabilities": "MK",
@@ -23,7 +25,13 @@ SHAPES = {
     "validation_given": "V",
     "validation_true": "V",
     "carrying_class": "K",
+    "pair_scores": "P",
+    "pair_is_same": "P",
+    "pair_fold": "P",
 }
+KINDS: dict[str, type[np.generic]] = {"pair_scores": np.floating, "pair_is_same": np.bool_}
+"""What an array holds that is not floats in two dimensions, nor integers in one."""
+
 ROUNDING = 1e-6  # by how much a probability may leave [0, 1]
 
 
@@ -32,7 +40,7 @@ class Evaluation:
     """The arrays every metric is a function of.
 
     True classes lie in ``[0, K)``, labels in ``[0, L)``; L is above K where parts of split identities have labels of
-    their own. Any of M, N and V may be 0; a metric that needs the missing examples is then
+    their own. Any of M, N, V and P may be 0; a metric that needs the missing examples is then
     undefined. The fields are read-only views of the arrays given. Embeddings that are not finite and probabilities that
     are NaN are let in, because a run that diverged is a result too; the metrics that read them say so.
 
@@ -50,6 +58,9 @@ class Evaluation:
         validation_true: ``int64 (V,)``, their true classes.
         carrying_class: ``int64 (K,)``, the class whose label the images of true class i mostly carry by design;
             ``arange(K)`` when no class is merged into another, -1 where no label is theirs.
+        pair_scores: ``float64 (P,)``, cosine of each verification pair's two embeddings, people never trained on.
+        pair_is_same: ``bool (P,)``, whether a pair shows one person.
+        pair_fold: ``int64 (P,)``, at least 0, the fold it is judged in.
 
     Raises:
         ValueError: a shape, a dtype, a label or a probability (a logit, say) does not fit; the message names the field,
@@ -66,6 +77,9 @@ class Evaluation:
     validation_given: Labels
     validation_true: Labels
     carrying_class: Labels
+    pair_scores: Floats = field(default_factory=lambda: np.empty(0))
+    pair_is_same: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    pair_fold: Labels = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
     def num_classes(self) -> int:
@@ -77,7 +91,7 @@ class Evaluation:
         for name, letters in SHAPES.items():
             array = np.asarray(getattr(self, name)).view()
             _check_shape(name, letters, array.shape, sizes)
-            _check_dtype(name, array, np.floating if len(letters) == 2 else np.integer)
+            _check_dtype(name, array, KINDS.get(name, np.floating if len(letters) == 2 else np.integer))
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         if sizes["L"] < sizes["K"]:
@@ -86,7 +100,7 @@ class Evaluation:
             _check_range(name, getattr(self, name), lowest, highest)
 
 
-def _ranges(num_classes: int, num_labels: int) -> dict[str, tuple[int, int]]:
+def _ranges(num_classes: int, num_labels: int) -> dict[str, tuple[float, float]]:
     true, given = (0, num_classes - 1), (0, num_labels - 1)
     return {
         "test_probabilities": (0, 1),
@@ -98,6 +112,8 @@ def _ranges(num_classes: int, num_labels: int) -> dict[str, tuple[int, int]]:
         "validation_given": given,
         "validation_true": true,
         "carrying_class": (-1, num_classes - 1),
+        "pair_scores": (-1, 1),
+        "pair_fold": (0, math.inf),
     }
 
 
@@ -116,7 +132,7 @@ def _check_dtype(name: str, array: NDArray[Any], family: type[np.generic]) -> No
         raise ValueError(f"{name} must hold {family.__name__} numbers; got {array.dtype}")
 
 
-def _check_range(name: str, array: NDArray[Any], lowest: int, highest: int) -> None:
+def _check_range(name: str, array: NDArray[Any], lowest: float, highest: float) -> None:
     """Labels and probabilities, the latter up to rounding; NaN lies nowhere and passes."""
     outside = array[(array < lowest - ROUNDING) | (array > highest + ROUNDING)]
     if outside.size:

@@ -1,13 +1,18 @@
 """Strategies: which examples count in a step, and how much."""
 
+from noisylabels.strategies.boundaryface import BoundaryFace
 from noisylabels.strategies.co_teaching import CoTeaching
 from noisylabels.strategies.cores import Cores
 from noisylabels.strategies.elr import Elr
 from noisylabels.strategies.jocor import Jocor
 from noisylabels.strategies.mixup import Mixup
+from noisylabels.strategies.noiseface import NoiseFace
+from noisylabels.strategies.p_diff import PDiff
+from noisylabels.strategies.probability_guided_maxout import ProbabilityGuidedMaxout
 from noisylabels.strategies.regularised import Regularised
 from noisylabels.strategies.standard import Standard
 from noisylabels.strategies.strategy import Learning, Look, Outcome, Scored, Step, Strategy, StrategyContext
+from noisylabels.strategies.subcenter_cleaning import SubcenterCleaning
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "standard": Standard,
@@ -17,6 +22,11 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "co_teaching": CoTeaching,
     "jocor": Jocor,
     "cores": Cores,
+    "p_diff": PDiff,
+    "noiseface": NoiseFace,
+    "boundaryface": BoundaryFace,
+    "subcenter_cleaning": SubcenterCleaning,
+    "probability_guided_maxout": ProbabilityGuidedMaxout,
 }
 
 __all__ = ["STRATEGIES", "Learning", "Look", "Outcome", "Scored", "Step", "Strategy", "StrategyContext"]

@@ -50,11 +50,18 @@ class Model:
         self.embedder.train(mode)
         self.head.train(mode)
 
-    def over(self, images: ImageBatches, what: Callable[[Tensor], Tensor], batch: int = 500) -> Tensor:
-        """``what(embeddings)`` for every image in order, without margin, gradient or augmentation; on the CPU."""
+    def over(
+        self, images: ImageBatches, what: Callable[[Tensor], Tensor], *, mirrored: bool = False, batch: int = 500
+    ) -> Tensor:
+        """``what(embeddings)`` for every image in order, without margin, gradient or augmentation; on the CPU.
+
+        Args:
+            mirrored: whether each image is mirrored left to right.
+        """
         self.train(False)
         with torch.inference_mode():
-            parts = [what(self.embed(images.plain(slice(i, i + batch)))) for i in range(0, len(images), batch)]
+            batches = (images.plain(slice(i, i + batch)) for i in range(0, len(images), batch))
+            parts = [what(self.embed(plain.flip(3) if mirrored else plain)) for plain in batches]
         return torch.cat(parts).cpu()
 
     def predictions(self, images: ImageBatches) -> Tensor:
@@ -65,6 +72,6 @@ class Model:
         """Softmax of the inference logits of every image, float32 ``(N, K)``."""
         return self.over(images, lambda embeddings: self.head.logits(embeddings).softmax(1))
 
-    def embeddings(self, images: ImageBatches) -> Tensor:
-        """Embedding of every image, float32 ``(N, D)``."""
-        return self.over(images, lambda embeddings: embeddings)
+    def embeddings(self, images: ImageBatches, *, mirrored: bool = False) -> Tensor:
+        """Embedding of every image, or of its mirror image, float32 ``(N, D)``."""
+        return self.over(images, lambda embeddings: embeddings, mirrored=mirrored)

@@ -48,6 +48,25 @@ def write_image_folder(root: Path) -> None:
             Image.fromarray(pixels).save(root / name / f"{number}.{suffix}")
 
 
+def write_small_lfw(root: Path) -> None:
+    """LFW's lists and layout: four people to train on, two to verify; every image different."""
+    generator = np.random.default_rng(6)
+    lists = {
+        "peopleDevTrain.txt": {"Ann": 20, "Bo": 17, "Cy": 24, "Di_Du": 3},
+        "peopleDevTest.txt": {"Eve": 2, "Flo": 3},
+    }
+    for name, people in lists.items():
+        lines = [str(len(people)), *(f"{person}\t{count}" for person, count in people.items())]
+        root.mkdir(exist_ok=True)
+        (root / name).write_text("\n".join(lines) + "\n")
+        for person, count in people.items():
+            (root / person).mkdir()
+            for number in range(1, count + 1):
+                pixels = generator.integers(0, 256, size=(10, 10, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / person / f"{person}_{number:04d}.jpg")
+    (root / "pairsDevTest.txt").write_text("2\nEve\t1\t2\nFlo\t1\t3\nEve\t1\tFlo\t2\nEve\t2\tFlo\t2\n")
+
+
 def write_small_cifar100(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files in CIFAR-100's layout, 8 + 4 images a class; torchvision is told their MD5s instead of the real ones."""
     reader = import_torchvision().datasets.CIFAR100
@@ -97,6 +116,14 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if name == "folder":
         write_image_folder(tmp_path / "pets")
         return Source(DATASETS[name], tmp_path, {"root": "pets", "size": 8, "test": 0.3})
+    if name == "lfw":
+        write_small_lfw(tmp_path / "lfw")
+        return Source(DATASETS[name], tmp_path, {"root": "lfw", "size": 8, "test": 0.3})
+    if name == "casia":
+        write_image_folder(tmp_path / "casia-webface")
+        return Source(DATASETS[name], tmp_path, {"root": "casia-webface", "size": 8, "test": 0.3})
+    if name == "synthetic_identities":
+        return Source(DATASETS[name], tmp_path, {"identities": 6, "images": 24, "size": 8})
     pytest.fail(f"no files for data set {name!r}: teach this fixture how to get some")
 
 

@@ -42,7 +42,16 @@ def probabilities(rng, wanted, num_classes, *, confusion):
     return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def ordinary_run(seed: int = 0, *, confusion: float = 0.3, learnt_by_heart: float = 0.5, embeddings=None) -> Evaluation:
+def pairs_of(rng, *, apart: float) -> dict[str, np.ndarray]:
+    """Two hundred pairs of either kind in ten folds; those of one person score ``apart`` higher in the mean."""
+    is_same = np.arange(400) % 2 == 0
+    scores = np.clip(0.2 * rng.normal(size=400) + apart * (is_same - 0.5), -1, 1)
+    return {"pair_scores": scores, "pair_is_same": is_same, "pair_fold": np.arange(400) // 2 % 10}
+
+
+def ordinary_run(
+    seed: int = 0, *, confusion: float = 0.3, learnt_by_heart: float = 0.5, embeddings=None, apart: float = 0.4
+) -> Evaluation:
     """Four unequal classes, the last merged into the third; every metric is defined, none at the end of its scale."""
     rng = np.random.default_rng(seed)
     true = np.repeat(np.arange(4), [30, 25, 20, 15])
@@ -60,6 +69,7 @@ def ordinary_run(seed: int = 0, *, confusion: float = 0.3, learnt_by_heart: floa
         validation_given=given,
         validation_true=true,
         carrying_class=np.array([0, 1, 2, 2]),
+        **pairs_of(rng, apart=apart),
     )
 
 
@@ -67,7 +77,7 @@ def healthy_run(seed: int) -> Evaluation:
     """Tight classes on orthogonal axes; flips seen through."""
     rng = np.random.default_rng(seed)
     embeddings = np.eye(4, 6)[np.repeat(np.arange(4), [30, 25, 20, 15])] + 0.05 * rng.normal(size=(90, 6))
-    return ordinary_run(seed, confusion=0.05, learnt_by_heart=0.1, embeddings=embeddings)
+    return ordinary_run(seed, confusion=0.05, learnt_by_heart=0.1, embeddings=embeddings, apart=0.7)
 
 
 def failing_run(seed: int) -> Evaluation:
@@ -76,7 +86,7 @@ def failing_run(seed: int) -> Evaluation:
     embeddings = 0.05 * rng.normal(size=(4, 6))[np.repeat(np.arange(4), [30, 25, 20, 15])]
     embeddings[:, 0] += 2.0
     embeddings[:, 1:3] += rng.normal(size=(90, 2))
-    return ordinary_run(seed, confusion=0.8, learnt_by_heart=0.95, embeddings=embeddings)
+    return ordinary_run(seed, confusion=0.8, learnt_by_heart=0.95, embeddings=embeddings, apart=0.1)
 
 
 def perfect_run() -> Evaluation:
@@ -85,7 +95,9 @@ def perfect_run() -> Evaluation:
     given = np.where(np.arange(20) % 3 == 0, 1 - true, true)
     certain = np.eye(2, dtype=np.float32)[true]
     poles = np.array([[3.0, 4.0], [-3.0, -4.0]], dtype=np.float32)[true]
-    return Evaluation(poles, certain, true, true, given, true, certain, given, true, np.arange(2))
+    is_same = np.arange(400) % 2 == 0
+    pairs = (is_same - 0.5, is_same, np.arange(400) // 2 % 10)
+    return Evaluation(poles, certain, true, true, given, true, certain, given, true, np.arange(2), *pairs)
 
 
 def empty_run() -> Evaluation:
@@ -133,6 +145,7 @@ def knows_no_order(metric: Metric) -> None:
     run = ordinary_run()
     rng = np.random.default_rng(1)
     order = {"M": rng.permutation(90), "N": rng.permutation(90), "V": rng.permutation(90), "K": np.arange(4)}
+    order["P"] = rng.permutation(400)
     shuffled = {name: getattr(run, name)[order[letters[0]]] for name, letters in SHAPES.items()}
     assert agree(metric.compute(run), metric.compute(Evaluation(**shuffled)))
 

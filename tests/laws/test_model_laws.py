@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from noisylabels.catalog import build
-from noisylabels.models import MODELS
+from noisylabels.models import MODELS, timm_model
 from noisylabels.training.streams import initialised_by
 
 SMALL = {"small_cnn": "small_cnn:width=4", "resnet8": "resnet8:width=4", "resnet20": "resnet20:width=4"}
 
 
 def make(name: str, channels: int, side: int) -> torch.nn.Module:
+    if name == "timm" and not timm_model.installed():
+        pytest.skip("timm is not installed: pip install 'noisylabels[models]'")
     with initialised_by("init", 0):
         return build(MODELS, SMALL.get(name, name), what="model").build(channels, side)
 
@@ -23,7 +25,7 @@ def test_images_become_embeddings_that_learn(name: str, channels: int, side: int
     model = make(name, channels, side)
     images = torch.randn(4, channels, side, side, generator=torch.Generator().manual_seed(0))
     embeddings = model(images)
-    assert embeddings.shape == (4, 64)
+    assert embeddings.shape == (4, MODELS[name]().embedding_dim)
     embeddings.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
@@ -33,7 +35,9 @@ def test_an_embedding_does_not_depend_on_its_neighbours(name: str) -> None:
     model = make(name, 3, 32).eval()
     images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.allclose(model(images)[:2], model(images[:2]), atol=1e-5)
+        together, alone = model(images)[:2], model(images[:2])
+    # Nets whose norms have seen no batch yet may have huge embeddings: IResNet-50 begins at 1e23.
+    assert torch.allclose(together, alone, atol=1e-5 * max(1.0, float(alone.abs().max())))
 
 
 @pytest.mark.parametrize("name", MODELS)

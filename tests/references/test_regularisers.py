@@ -16,11 +16,13 @@ from pytorch_metric_learning import distances, losses, miners, reducers
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
-from noisylabels.catalog import UsageError, build, full_text
+from noisylabels.catalog import MissingExtraError, UsageError, build, full_text
 from noisylabels.heads import penalty_batch_hard, penalty_dage, penalty_opl, penalty_triplet, pml
 from noisylabels.heads.cosface import CosFace
+from noisylabels.heads.fixed_simplex import FixedSimplex
 from noisylabels.heads.head import CosineHead
 from noisylabels.heads.penalty_batch_hard import BatchHard
+from noisylabels.heads.penalty_cc import CC
 from noisylabels.heads.penalty_center import Center, CenterPenalty
 from noisylabels.heads.penalty_dage import DAGE, fisher_ratio
 from noisylabels.heads.penalty_dual_ring import DualRing
@@ -28,8 +30,8 @@ from noisylabels.heads.penalty_gccs import GCCS, GCCSPenalty
 from noisylabels.heads.penalty_opl import OPL
 from noisylabels.heads.penalty_ring import Ring, RingPenalty
 from noisylabels.heads.penalty_triplet import TL1, TL2, TL3, TripletSpec
-from noisylabels.heads.pml import MissingExtraError, Pml, PmlHead, known_losses
-from noisylabels.heads.regulariser import RegulariserSpec
+from noisylabels.heads.pml import Pml, PmlHead, known_losses
+from noisylabels.heads.regulariser import Regularised, RegulariserSpec
 from noisylabels.heads.softmax import Softmax
 
 Array = NDArray[np.float64]
@@ -154,10 +156,24 @@ def test_dual_ring_adds_the_class_weights(plain: bool) -> None:
 
 
 def test_dual_ring_refuses_a_head_without_class_weights() -> None:
-    frozen = head()
-    del frozen.weight
-    with pytest.raises(UsageError, match="dual_ring needs a head with trained class weights; got CosineHead"):
-        DualRing().build(K, D)(*batch(0), frozen)
+    """At planning for every head that says so; a head that does not say so fails at its first batch, never silently."""
+    for without in (FixedSimplex(), PmlHead()):
+        with pytest.raises(ValueError, match=f"dual_ring needs a head .* are trained; {without.kind} has none"):
+            Regularised((without, DualRing()))
+    with pytest.raises(NotImplementedError, match="PmlMarginHead has no class weights"):
+        DualRing().build(K, D)(*batch(0), PmlHead().build(K, D))
+
+
+def test_dual_ring_beside_an_attention_looks_at_the_heads_own_matrix() -> None:
+    """``cc`` has matrices of the same width: the twin that takes the first or last one it finds is off."""
+    both = Regularised((CosFace(), CC(weight=0.0, apart=0.0), DualRing(weight=1.0))).build(3, 4)
+    matrix = both.class_weights()
+    assert isinstance(matrix, torch.nn.Parameter)
+    matrix.data = torch.nn.functional.pad(norms_of(2, 4, 0), (0, 2))
+    embeddings = torch.nn.functional.pad(norms_of(1, 3), (0, 2))
+    value = both.penalty(embeddings, torch.tensor([0, 1]))
+    assert value is not None
+    assert float(value.detach()) == pytest.approx((1 + 8 / 3) / 2)
 
 
 # OPL: the slow loop and its ends.
