@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from noisylabels.training.model import Model
 
@@ -55,6 +56,9 @@ def _copied(model: Model) -> Model:
     copied = replace(model, embedder=copy.deepcopy(model.embedder), head=copy.deepcopy(model.head))
     for parameter in copied.parameters():
         parameter.requires_grad_(False)
+    for module in copied.embedder.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 0.0  # its statistics are averages of its source's, never of what it is shown
     return copied
 
 

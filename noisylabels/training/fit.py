@@ -196,6 +196,7 @@ class Training:
 
     def _averaged(self, images: Tensor, network: int) -> Tensor:
         model = self.averages[network].model
+        model.train()  # by batch statistics, as the network that it averages is trained; whoever measured it left it so
         with torch.no_grad():
             return model.head.logits(model.embed(images))
 
