@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,12 @@ DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
 )
 _PANEL_WIDTHS = (6.2, 5.0, 3.5)
 """Inches, of one, two or three panels in a row."""
+_TITLE_LIMITS = (80, 64, 38)
+"""Letters of a title's line over such a panel."""
 LABEL_LIMIT = 60
+
+_LEGEND_ROWS, _LEGEND_ROW = 3, 0.2
+"""Rows of the legend that a drawing's height has room for, and inches for each one more."""
 
 LOG_SPAN = 20.0
 """Positive values without an upper bound that differ by more than this factor are drawn on a logarithmic axis."""
@@ -67,10 +73,12 @@ def draw(chart: Chart, *, background: str = "none") -> str:
         columns = min(len(_PANEL_WIDTHS), chart.columns, len(chart.panels))
         rows = math.ceil(len(chart.panels) / columns)
         width = _PANEL_WIDTHS[columns - 1] * columns
-        figure = Figure(figsize=(width, 3.0 * rows + 0.5), layout="constrained")
+        entries, across = _legend_shape(chart, width)
+        more = max(0, math.ceil(entries / across) - _LEGEND_ROWS)
+        figure = Figure(figsize=(width, 3.0 * rows + 0.5 + _LEGEND_ROW * more), layout="constrained")
         for place, panel in enumerate(chart.panels, start=1):
-            _draw_panel(figure.add_subplot(rows, columns, place), panel)
-        _legend(figure, width)
+            _draw_panel(figure.add_subplot(rows, columns, place), panel, _TITLE_LIMITS[columns - 1])
+        _legend(figure, across)
         buffer = io.StringIO()
         figure.set_canvas(FigureCanvasSVG(figure))
         figure.savefig(
@@ -87,10 +95,10 @@ def _quiet_style() -> Iterator[None]:
         yield
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
+def _draw_panel(axes: Axes, panel: Panel, title_limit: int) -> None:
     for line in panel.lines:
         _draw_line(axes, line)
-    axes.set_title(_label(panel.title), fontsize=9.5, fontweight="bold", loc="left")
+    axes.set_title(_broken(_label(panel.title), title_limit), fontsize=9.5, fontweight="bold", loc="left")
     axes.set_xlabel(_label(panel.x_label))
     axes.set_ylabel(_label(panel.y_label))
     axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.7)
@@ -144,17 +152,36 @@ def _draw_line(axes: Axes, line: Line) -> None:
     )
 
 
-def _legend(figure: Figure, width: float) -> None:
+def _legend_shape(chart: Chart, width: float) -> tuple[int, int]:
+    """How many entries the legend has, and how many of them stand side by side."""
+    labels = {_label(line.label) for panel in chart.panels for line in panel.lines}
+    longest = max(map(len, labels), default=1)
+    return len(labels), max(1, min(len(labels), int(width / (0.075 * longest + 0.65))))
+
+
+def _legend(figure: Figure, columns: int) -> None:
     """One legend under all panels, each label once."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    longest = max(map(len, entries), default=1)
-    columns = max(1, min(len(entries), int(width / (0.075 * longest + 0.65))))
     figure.legend(
         entries.values(), entries.keys(), loc="outside lower center", ncols=columns, handlelength=3.2, columnspacing=1.6
     )
+
+
+def _broken(title: str, limit: int) -> str:
+    """The title on as many lines as it needs, broken behind commas where it can be.
+
+    >>> _broken("cam_softmax:schedule=ramp,c_stop_deg=75", 30)
+    'cam_softmax:schedule=ramp,\\nc_stop_deg=75'
+    """
+    lines = [""]
+    for part in re.findall(r"[^,]+,?|,", title):
+        if lines[-1] and len(lines[-1]) + len(part) > limit:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _label(text: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from noisylabels.report import pulls, report_data, write_figures, write_report
-from noisylabels.report.document import Section
+from noisylabels.report.document import Chart, Line, Panel, Point, Section
+from noisylabels.report.drawing import draw
 from noisylabels.result import Profile, RunResult
 from noisylabels.study import Study
 
@@ -121,3 +122,16 @@ def test_every_figure_is_a_file_of_its_own_the_same_each_time(tmp_path: Path) ->
     assert "s1-pulls-1.svg" in [file.name for file in first]
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in again]
     assert all(file.read_text(encoding="utf-8").startswith("<?xml") for file in first)
+
+
+def test_a_legend_of_many_long_names_leaves_room_for_the_curves() -> None:
+    """Sixteen methods: the plotting library warns (an error here) where axes have no height left."""
+    points = (Point(0.0, 1.0), Point(1.0, 2.0))
+    lines = tuple(Line(f"{'cam_softmax:schedule=ramp' * 2} {number}", number, points) for number in range(24))
+    many, few = (_height(draw(Chart("", "", (Panel("one", "x", "y", drawn),), 1))) for drawn in (lines, lines[:2]))
+    assert many > few + 20 * 0.2 * 72 - 1
+
+
+def _height(svg: str) -> float:
+    """Points."""
+    return float(svg.split('viewBox="0 0 ')[1].split('"')[0].split()[1])
