@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from noisylabels.cli import corrupt, doctor, listing, report, status, sweep, train
+from noisylabels.cli import corrupt, data, doctor, listing, report, status, sweep, train
 
 EXAMPLES = """\
 How much does a representation learner lose when its training labels are wrong?
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.add_typer(corrupt.app, name="corrupt")
+app.add_typer(data.app, name="data")
 app.command("report")(report.report)
 app.command("status")(status.status)
 app.command("list")(listing.list_plugins)

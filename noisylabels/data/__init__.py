@@ -13,6 +13,7 @@ from noisylabels.data.errors import DataError, MissingDataError
 from noisylabels.data.folder import Folder
 from noisylabels.data.images import ImageSet
 from noisylabels.data.lfw import Lfw, lfw_view2
+from noisylabels.data.packed import Packed
 from noisylabels.data.pairs import VerificationPairs
 from noisylabels.data.synthetic_identities import SyntheticIdentities
 from noisylabels.data.verification import VerificationSet, shared_people
@@ -26,6 +27,7 @@ DATASETS: dict[str, type[Dataset]] = {
     "folder": Folder,
     "lfw": Lfw,
     "casia": Casia,
+    "packed": Packed,
     "synthetic_identities": SyntheticIdentities,
 }
 """Printed name to class."""
@@ -42,6 +44,7 @@ __all__ = [
     "ImageSet",
     "Lfw",
     "MissingDataError",
+    "Packed",
     "Splits",
     "SyntheticIdentities",
     "VerificationPairs",

@@ -10,11 +10,11 @@ from typing import ClassVar
 import numpy as np
 
 from noisylabels.catalog import UsageError
-from noisylabels.data.drawn_pairs import drawn_pairs
 from noisylabels.data.errors import MissingDataError
 from noisylabels.data.face_records import list_faces
 from noisylabels.data.face_source import FaceSource, FileFaces, RecordFaces
 from noisylabels.data.faces import Faces
+from noisylabels.data.held_out import check_held_out, held_out_verification
 from noisylabels.data.identities import ChosenFaces, choose_faces
 from noisylabels.data.tree import read_tree
 from noisylabels.data.verification import VerificationSet
@@ -56,10 +56,7 @@ class Casia(Faces):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.held_out and self.held_out < 20:
-            raise UsageError(f"held_out must be 0 or at least 20, two people a fold; got {self.held_out}")
-        if self.held_out < 0 or self.pairs < 1:
-            raise UsageError(f"held_out must be at least 0 and pairs at least 1; got {self.held_out} and {self.pairs}")
+        check_held_out(self.held_out, self.pairs)
 
     def verification(self, root: Path) -> VerificationSet | None:
         """All images of the people held out, and ten folds of drawn pairs that share nobody; None without them.
@@ -70,13 +67,7 @@ class Casia(Faces):
         if not self.held_out:
             return None
         source, chosen = self._checked(root)
-        numbers, people = np.unique(source.people[chosen.held_out], return_inverse=True)
-        pairs = drawn_pairs(people.astype(np.int64), per_fold=self.pairs)
-        images = source.decode(chosen.held_out, size=self.size, grey=self.grey)
-        names = tuple(source.names[number] for number in numbers.tolist())
-        return VerificationSet(
-            images, np.arange(len(images)), people.astype(np.int64), names, pairs, published=len(pairs)
-        )
+        return held_out_verification(source, chosen, pairs=self.pairs, size=self.size, grey=self.grey)
 
     def _source(self, root: Path) -> FaceSource:
         folder = self._folder(root)

@@ -15,7 +15,7 @@ from noisylabels.data.decoding import UndecodableError, decode
 from noisylabels.data.errors import DataError, and_more
 
 
-class _InMemory(io.BytesIO):
+class InMemory(io.BytesIO):
     """Bytes that answer the two questions ``decode`` asks of a path: how long they are, and what they are."""
 
     def stat(self) -> os.stat_result:
@@ -43,7 +43,7 @@ def decode_all(
     images = np.empty((count, 1 if grey else 3, size, size), dtype=np.uint8)
     failures: list[str] = []
     for row, (name, source) in enumerate(sources):
-        readable = cast(Path, _InMemory(source)) if isinstance(source, bytes) else source
+        readable = cast(Path, InMemory(source)) if isinstance(source, bytes) else source
         try:
             images[row] = decode(readable, size=size, grey=grey)
         except UndecodableError as error:

@@ -104,6 +104,10 @@ class Faces(Dataset):
         source, chosen = self._checked(root)
         images = source.decode(chosen.rows, size=self.size, grey=self.grey)
         everything = ImageSet(images, chosen.labels, source.ids[chosen.rows], chosen.names)
+        return self._divided(everything, source, chosen)
+
+    def _divided(self, everything: ImageSet, source: FaceSource, chosen: ChosenFaces) -> tuple[ImageSet, ImageSet]:
+        """Training pool and test set: some images of everybody but those outside are tested on."""
         counts = share_of(everything.class_sizes(), self.test)
         counts[chosen.num_inside :] = 0
         if not counts.any():

@@ -16,6 +16,8 @@ import torch
 from PIL import Image
 
 from noisylabels.data import DATASETS, Cifar10, DataError, Dataset, Digits, ImageSet, Splits, data_root
+from noisylabels.data.pack_source import pack_source
+from noisylabels.data.packing import PackOptions, pack
 from noisylabels.torchvision_shim import import_torchvision
 
 
@@ -122,6 +124,10 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if name == "casia":
         write_image_folder(tmp_path / "casia-webface")
         return Source(DATASETS[name], tmp_path, {"root": "casia-webface", "size": 8, "test": 0.3})
+    if name == "packed":
+        write_image_folder(tmp_path / "pets")
+        pack(pack_source(tmp_path / "pets"), tmp_path / "store", PackOptions(size=8))
+        return Source(DATASETS[name], tmp_path, {"root": "store", "size": 8, "test": 0.3})
     if name == "synthetic_identities":
         return Source(DATASETS[name], tmp_path, {"identities": 6, "images": 24, "size": 8})
     pytest.fail(f"no files for data set {name!r}: teach this fixture how to get some")
