@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.pickle_stack import MARK, PickleStack
+
 MAX_OPCODES = 10_000
 """A dict of six arrays takes under 500."""
 
@@ -28,7 +30,6 @@ class _Name(Enum):
 
 
 _NAMES = {name.value: name for name in _Name} | {"numpy.core.multiarray _reconstruct": _Name.RECONSTRUCT}
-_MARK = object()
 
 
 @dataclass(eq=False)
@@ -85,10 +86,9 @@ def integers(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> ND
     return np.frombuffer(content, dtype=dtype)
 
 
-class _Machine:
+class _Machine(PickleStack):
     def __init__(self, max_bytes: int) -> None:
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        super().__init__()
         self.bytes_left = max_bytes
 
     def step(self, name: str, argument: Any) -> None:
@@ -101,45 +101,9 @@ class _Machine:
         elif name not in _NOTHING_TO_DO:
             raise ValueError(f"must hold NumPy arrays only{_advice(name)}; got the pickle opcode {name}")
 
-    def result(self) -> object:
-        value = self.pop()
-        if self.stack:
-            raise ValueError(f"a pickle must leave one value; got {len(self.stack) + 1}")
-        return value
-
-    def push(self, value: Any) -> None:
+    def require_room(self) -> None:
         if len(self.stack) >= _MAX_STACK:
             raise ValueError(f"a pickle's stack must be at most {_MAX_STACK:,} deep; got more")
-        self.stack.append(value)
-
-    def pop(self) -> Any:
-        if not self.stack or self.stack[-1] is _MARK:
-            raise ValueError("a pickle must not take more values than it has; got an opcode that does")
-        return self.stack.pop()
-
-    def pop_many(self, count: int) -> list[Any]:
-        return [self.pop() for _ in range(count)][::-1]
-
-    def pop_to_mark(self, _: Any = None) -> list[Any]:
-        values = []
-        while self.stack and self.stack[-1] is not _MARK:
-            values.append(self.stack.pop())
-        if not self.stack:
-            raise ValueError("a pickle must set a mark before it uses it; got none")
-        self.stack.pop()
-        return values[::-1]
-
-    def memoise(self, place: int) -> None:
-        if place in self.memo:
-            raise ValueError(f"a pickle must use each place of its memo once; got {place} again")
-        value = self.pop()
-        self.memo[place] = value
-        self.stack.append(value)
-
-    def recall(self, place: int) -> None:
-        if place not in self.memo:
-            raise ValueError(f"a pickle must fill its memo before it reads it; got place {place}")
-        self.push(self.memo[place])
 
     def push_tuple(self, values: list[Any]) -> None:
         if any(isinstance(v, tuple) and any(isinstance(w, tuple) for w in v) for v in values):
@@ -150,12 +114,6 @@ class _Machine:
         if name not in _NAMES:
             raise ValueError(f"must hold NumPy arrays only{_advice(name)}; got {_shown(name.replace(' ', '.'))}")
         self.push(_NAMES[name])
-
-    def push_stack_global(self, _: Any) -> None:
-        module, name = self.pop_many(2)
-        if not (isinstance(module, str) and isinstance(name, str)):
-            raise ValueError("a global must be two names; got other values")
-        self.push_global(f"{module} {name}")
 
     def set_items(self, values: list[Any]) -> None:
         target = self.pop()
@@ -219,7 +177,7 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
     "EMPTY_DICT": lambda _: {},
     "EMPTY_LIST": lambda _: [],
     "EMPTY_TUPLE": lambda _: (),
-    "MARK": lambda _: _MARK,
+    "MARK": lambda _: MARK,
     "NEWFALSE": lambda _: False,
     "NEWTRUE": lambda _: True,
     "NONE": lambda _: None,

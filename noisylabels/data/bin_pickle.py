@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.pickle_stack import MARK, PickleStack
 from noisylabels.data.pickle_opcodes import opcodes
 
 MAX_ITEMS = 2_000_000
 """Values in all lists together: thirty times the largest published set."""
-
-_MARK = object()
 
 
 class _Name(Enum):
@@ -67,10 +66,9 @@ def read_lists(content: bytes) -> object:
     raise ValueError("must be a whole pickle; it has no end")
 
 
-class _Machine:
+class _Machine(PickleStack):
     def __init__(self, bytes_left: int) -> None:
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        super().__init__()
         self.bytes_left = bytes_left
         self.items_left = MAX_ITEMS
 
@@ -84,46 +82,10 @@ class _Machine:
         elif name not in _NOTHING_TO_DO:
             raise ValueError(f"must hold images and truth values only; got the pickle opcode {name}")
 
-    def result(self) -> object:
-        value = self.pop()
-        if self.stack:
-            raise ValueError(f"a pickle must leave one value; got {len(self.stack) + 1}")
-        return value
-
-    def push(self, value: Any) -> None:
+    def require_room(self) -> None:
         self.items_left -= 1
         if self.items_left < 0:
             raise ValueError(f"a pickle must have at most {MAX_ITEMS:,} values; got more")
-        self.stack.append(value)
-
-    def pop(self) -> Any:
-        if not self.stack or self.stack[-1] is _MARK:
-            raise ValueError("a pickle must not take more values than it has; got an opcode that does")
-        return self.stack.pop()
-
-    def pop_many(self, count: int) -> list[Any]:
-        return [self.pop() for _ in range(count)][::-1]
-
-    def pop_to_mark(self, _: Any = None) -> list[Any]:
-        values = []
-        while self.stack and self.stack[-1] is not _MARK:
-            values.append(self.stack.pop())
-        if not self.stack:
-            raise ValueError("a pickle must set a mark before it uses it; got none")
-        self.stack.pop()
-        return values[::-1]
-
-    def memoise(self, place: int) -> None:
-        if place in self.memo:
-            raise ValueError(f"a pickle must use each place of its memo once; got {place} again")
-        value = self.pop()
-        self.memo[place] = value
-        self.stack.append(value)
-
-    def recall(self, place: Any) -> None:
-        if int(place) not in self.memo:
-            raise ValueError(f"a pickle must fill its memo before it reads it; got place {place}")
-        self.push(self.memo[int(place)])
 
     def extend(self, values: list[Any]) -> None:
         target = self.pop()
@@ -136,12 +98,6 @@ class _Machine:
         if name not in _NAMES:
             raise ValueError(f"must hold images and truth values only; got {_shown(name.replace(' ', '.'))}")
         self.push(_NAMES[name])
-
-    def push_stack_global(self, _: Any) -> None:
-        module, name = self.pop_many(2)
-        if not (isinstance(module, str) and isinstance(name, str)):
-            raise ValueError("a global must be two names; got other values")
-        self.push_global(f"{module} {name}")
 
     def reduce(self, _: Any) -> None:
         callee, arguments = self.pop_many(2)
@@ -211,7 +167,7 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
     "BYTEARRAY8": bytes,
     "EMPTY_LIST": lambda _: [],
     "EMPTY_TUPLE": lambda _: (),
-    "MARK": lambda _: _MARK,
+    "MARK": lambda _: MARK,
     "NEWFALSE": lambda _: False,
     "NEWTRUE": lambda _: True,
     "NONE": lambda _: None,
