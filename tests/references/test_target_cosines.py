@@ -123,10 +123,14 @@ def test_profiles_by_a_slow_loop(problem: Problem) -> None:
         # Rounding may put an example that lies on a border into the next cell.
         apart = np.abs(np.array(found[name].values, dtype=float) - np.array(counts) / sum(counts)).sum()
         assert apart <= 2 / sum(counts)
-    for cell_pulls, value in zip(pulls, found["pull"].values, strict=True):
-        assert (value is None) == (not cell_pulls) or len(cell_pulls) <= 1
-        if value is not None and len(cell_pulls) > 1:
-            assert value == pytest.approx(sum(cell_pulls) / len(cell_pulls), abs=0.1)
+    means = [sum(cell) / len(cell) if cell else None for cell in pulls]
+    differ = [
+        cell
+        for cell, (ours, theirs) in enumerate(zip(found["pull"].values, means, strict=True))
+        if (ours is None) != (theirs is None) or (ours is not None and ours != pytest.approx(theirs, abs=1e-3))
+    ]
+    assert len(differ) <= 2  # both cells of one example on a border
+    assert sum(mean is not None for mean in means) > 20
 
 
 def test_given_and_true_labels_are_not_exchanged(problem: Problem) -> None:
