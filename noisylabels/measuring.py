@@ -13,6 +13,7 @@ from noisylabels.data import VerificationPairs, VerificationSet
 from noisylabels.metrics import Evaluation, Measured, Undefined, measure_all
 from noisylabels.metrics.pair_scores import original_and_mirrored
 from noisylabels.metrics.video_scores import mean_frame_cosine
+from noisylabels.open_set import search_results
 from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, Status
 from noisylabels.spec import SELECTIONS, Selection
@@ -70,25 +71,41 @@ def _evaluation(model: Model, batches: dict[str, ImageBatches], problem: Problem
         validation_given=problem.validation_given,
         validation_true=problem.validation.labels,
         carrying_class=problem.carrying_class,
-        **_pairs(model, batches["verification"], problem.verification),
+        **verification_arrays(model, batches["verification"], problem.verification),
     )
 
 
-def _pairs(model: Model, images: ImageBatches, verification: VerificationSet | None) -> dict[str, NDArray[Any]]:
-    """Scores of the verification pairs, original and mirrored images summed; nothing where there are none.
+def verification_arrays(
+    model: Model, images: ImageBatches, verification: VerificationSet | None
+) -> dict[str, NDArray[Any]]:
+    """Scores of the verification pairs and of the open-set search, original and mirrored images summed.
 
-    Embeddings that have no direction score NaN, which the metrics call undefined.
+    Nothing where there is no verification set. Embeddings that have no direction score NaN, which the metrics call
+    undefined.
     """
     if verification is None:
         return {}
-    pairs = verification.pairs
+    pairs, people = verification.pairs, verification.people
     embeddings, mirrored = model.embeddings(images).numpy(), model.embeddings(images, mirrored=True).numpy()
     try:
         directions = original_and_mirrored(embeddings, mirrored)
         scores = mean_frame_cosine(directions, verification.items, pairs.first, pairs.second)
     except Undefined:
-        scores = np.full(len(pairs), np.nan)
-    return {"pair_scores": scores, "pair_is_same": pairs.is_same, "pair_fold": folds_of(pairs)}
+        directions, scores = np.full(embeddings.shape, np.nan), np.full(len(pairs), np.nan)
+    sides = np.stack([pairs.first, pairs.second], axis=1)
+    return {
+        "pair_scores": scores,
+        "pair_is_same": pairs.is_same,
+        "pair_fold": folds_of(pairs),
+        "pair_people": np.full(sides.shape, -1) if people is None else people[sides],
+        **search_results(_of_items(directions, verification.items), verification),
+    }
+
+
+def _of_items(directions: NDArray[np.float64], items: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean direction of each item's images, ``(I, D)``: of a video's frames, or of the one photograph."""
+    starts = np.flatnonzero(np.diff(items, prepend=-1))
+    return np.asarray(np.add.reduceat(directions, starts, axis=0) / np.diff(np.append(starts, len(items)))[:, None])
 
 
 def folds_of(pairs: VerificationPairs, folds: int = 10) -> NDArray[np.int64]:
@@ -122,6 +139,7 @@ def _measurement(measured: Measured) -> Measurement:
         higher_is_better=measured.higher_is_better,
         n=measured.n,
         note=measured.note,
+        interval=measured.interval,
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from corruptions import CorruptedLabels, Corruption, Examples
 from noisylabels.catalog import UsageError
 from noisylabels.data import Dataset, ImageSet, Splits, VerificationSet
+from noisylabels.data.held_out_overlap import HeldOutOverlap, held_out_overlap
 from noisylabels.spec import RunSpec, TrainSpec
 
 
@@ -101,22 +102,29 @@ def pose(spec: RunSpec, root: Path, *, download: bool = False) -> Problem:
     return replace(problem, verification=dataset.verification(root))
 
 
-def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> None:
+def check(specs: Sequence[RunSpec], root: Path, *, download: bool = False) -> dict[str, HeldOutOverlap]:
     """Pose every different problem among the specs and drop it again: what cannot be is said before anything runs.
+
+    Returns:
+        Of each data set that has people held out to verify: what they share with those trained on.
 
     Raises:
         MissingDataError, UsageError: as ``pose``.
     """
+    overlaps: dict[str, HeldOutOverlap] = {}
     by_dataset: dict[str, dict[str, RunSpec]] = {}
     for spec in specs:
         by_dataset.setdefault(spec.dataset, {})[spec.corruption] = spec
     for asked in by_dataset.values():
         data: Dataset = next(iter(asked.values())).plugin("dataset")
         splits = data.prepare(root, download=download)
-        data.verification(root)
+        held_out = data.verification(root)
         for spec in asked.values():
             _corrupted(spec, splits, root)
             check_padding(spec.train, splits.train.images.shape[-1])
+        if held_out is not None:
+            overlaps[next(iter(asked.values())).short("dataset")] = held_out_overlap(splits.train, held_out)
+    return overlaps
 
 
 def check_padding(train: TrainSpec, side: int) -> None:

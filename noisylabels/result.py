@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from noisylabels.spec import SCHEMA_VERSION, Frozen, RunSpec, Selection
 
@@ -21,6 +21,7 @@ class Measurement(Frozen):
         higher_is_better: the good direction.
         n: how many examples the number rests on.
         selection: the rule that chose the epoch it was taken at.
+        interval: ends of the 95 % interval under another draw of the people it rests on; left out where none is made.
     """
 
     name: str
@@ -30,6 +31,15 @@ class Measurement(Frozen):
     n: int
     selection: Selection = "last_epoch"
     note: str = ""
+    interval: tuple[float, float] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_interval(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Records of runs that have none, old ones among them, stay as they are."""
+        values: dict[str, Any] = write(self)
+        if values.get("interval") is None:
+            values.pop("interval", None)
+        return values
 
 
 class Profile(Frozen):

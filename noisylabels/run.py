@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from noisylabels.losses import Loss
 from noisylabels.measuring import measurements_of, outcome_of
+from noisylabels.open_set import facts_of
 from noisylabels.problem import Problem
 from noisylabels.result import Epoch, Measurement, Profile, RunResult, Status
 from noisylabels.spec import RunSpec
@@ -28,6 +29,8 @@ from noisylabels.training.model import Model
 from noisylabels.training.streams import initialised_by
 
 OnEpoch = Callable[[Epoch], None]
+OnTrained = Callable[[Model, ImageBatches], None]
+"""Told of the model at the end of a training that stayed finite, and of the images it was trained on."""
 
 
 class Checkpoints(Protocol):
@@ -57,6 +60,7 @@ def execute(
     device: str = "auto",
     on_epoch: OnEpoch = lambda epoch: None,
     checkpoints: Checkpoints | None = None,
+    on_trained: OnTrained = lambda model, images: None,
 ) -> RunResult:
     """Run one spec on its problem, ``pose(spec, ...)``: train, then measure.
 
@@ -67,6 +71,7 @@ def execute(
         on_epoch: called with each finished epoch; after an interruption, with those from before it first.
         checkpoints: where to go on from, and what to keep on the way. A run that goes on equals an undisturbed one, bit
             for bit, on the same machine.
+        on_trained: called with the trained model before it is measured; it must not edit it.
 
     Returns:
         The result with status ``ok``, ``diverged`` (and then no measurements) or ``collapsed``.
@@ -81,6 +86,7 @@ def execute(
     status: Status = "diverged"
     reason = f"the training loss or the weights were not finite in epoch {trained.history[-1].epoch}"
     if trained.finite:
+        on_trained(trained.model, trained.batches["train"])
         measurements = measurements_of(trained.model, trained.batches, trained.history, problem)
         profiles = target_profiles(trained.model, trained.batches["train"], problem)
         status, reason = outcome_of(measurements)
@@ -213,4 +219,11 @@ def _provenance(problem: Problem, model: Model, seconds: float) -> dict[str, Any
         "seconds": round(seconds, 2),
         "sizes": {"train": len(problem.train), "validation": len(problem.validation), "test": len(problem.splits.test)},
         "fingerprints": {name: getattr(problem.splits, name).fingerprint() for name in ("train", "validation", "test")},
+        **_verified_on(problem),
     }
+
+
+def _verified_on(problem: Problem) -> dict[str, Any]:
+    if problem.verification is None:
+        return {}
+    return {"verification": facts_of(problem.verification, problem.splits.train)}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from noisylabels.cli import corrupt, data, doctor, listing, report, status, sweep, train
+from noisylabels.cli import corrupt, data, doctor, listing, report, status, sweep, train, verify
 
 EXAMPLES = """\
 How much does a representation learner lose when its training labels are wrong?
@@ -40,6 +40,7 @@ app.add_typer(corrupt.app, name="corrupt")
 app.add_typer(data.app, name="data")
 app.command("report")(report.report)
 app.command("status")(status.status)
+app.command("verify")(verify.verify)
 app.command("list")(listing.list_plugins)
 app.command("doctor")(doctor.doctor)
 

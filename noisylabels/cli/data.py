@@ -1,4 +1,4 @@
-"""``noisylabels data``: pack images into one memory-mapped store, verify it, and find what two sources share."""
+"""``noisylabels data``: align faces, pack images into one memory-mapped store, find what two sources share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 
-app = typer.Typer(no_args_is_help=True, help="Pack images, verify a store, find what two sources share.")
+app = typer.Typer(no_args_is_help=True, help="Align faces, pack images, verify a store, find what two sources share.")
 
 
 @app.command("pack")
@@ -53,6 +53,36 @@ def pack(
     )
     if about["skipped"] or about["converted"]:
         typer.echo(f"{about['skipped']:,} left out, {about['converted']:,} converted: see {out / 'errors.jsonl'}")
+
+
+@app.command("align")
+def align(
+    source: Annotated[Path, typer.Argument(help="<identity>/<photograph> folders.")],
+    landmarks: Annotated[Path, typer.Option(help="CSV: path below SOURCE, then x, y of eyes, nose, mouth corners.")],
+    out: Annotated[Path, typer.Option(help="Folder for the crops; those that are there already are left alone.")],
+    template: Annotated[str, typer.Option(help="Height x width of the crops: 112x112 | 112x96.")] = "112x112",
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Bring faces into the standard position by five landmarks of yours; no detector is shipped."""
+    from noisylabels.catalog import unknown
+    from noisylabels.cli.counting import counted
+    from noisylabels.data.aligning import ERRORS, TEMPLATES, align_folder
+    from noisylabels.data.alignment import LandmarkAligner
+    from noisylabels.data.landmarks import read_landmarks
+
+    if template not in TEMPLATES:
+        raise UsageError(unknown("template", template, TEMPLATES))
+    aligner = LandmarkAligner(read_landmarks(landmarks), TEMPLATES[template])
+    with counted("photographs", quiet=quiet) as on_photograph:
+        found = align_folder(source, out, aligner, on_photograph=on_photograph)
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), **vars(found)}))
+    else:
+        where = f": see {out / ERRORS}" if found.failed else ""
+        typer.echo(f"{out}: {found.done:,} aligned, {found.already:,} there already, {found.failed:,} failed{where}")
+    if found.failed:
+        raise typer.Exit(1)
 
 
 @app.command("verify")

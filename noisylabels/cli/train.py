@@ -28,6 +28,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Weights, order and augmentation.")] = 0,
     noise_seed: Annotated[int | None, typer.Option(min=0, help="Which labels are wrong. Default: the seed.")] = None,
     setting: options.Setting = None,
+    keep_model: Annotated[bool, typer.Option("--keep-model", help="Keep the weights, for noisylabels verify.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
     device: options.Device = "auto",
     download: options.Download = False,
@@ -40,14 +41,15 @@ def train(
     from noisylabels.engines.worker import Place, work
     from noisylabels.spec import RunSpec
     from noisylabels.store import StudyFolder, locked
+    from noisylabels.trained import FILE
 
     root = options.data_folder(data)
     values = {"dataset": dataset, "corruption": corruption, "head": head, "model": model, "loss": loss}
     values |= {"strategy": strategy, "seed": seed, "noise_seed": seed if noise_seed is None else noise_seed}  # type: ignore[dict-item]
     spec = RunSpec.checked(options.apply_settings(values, setting))
     folder = StudyFolder(options.runs_folder(runs) / SINGLE_RUNS).run(spec.run_id)
-    if folder.result() is None:
-        place = Place(root, device, threads, download)
+    if folder.result() is None or (keep_model and not (folder.path / FILE).exists()):
+        place = Place(root, device, threads, download, keep_model)
         with locked(folder.path), interruptible("noisylabels train begins this run anew"):
             folder.begin(spec)
             work(folder, place, on_epoch=lambda epoch: None if quiet else _say(epoch, spec.train.epochs))

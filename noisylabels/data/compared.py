@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -22,11 +22,13 @@ from noisylabels.data.errors import DataError, MissingDataError
 from noisylabels.data.face_source import FileFaces, listed_files
 from noisylabels.data.folder import Folder
 from noisylabels.data.lfw import Lfw
+from noisylabels.data.mapped_images import MappedImages
 from noisylabels.data.pack_source import PackSource, pack_source
 from noisylabels.data.packed import Packed
 from noisylabels.data.packed_files import PackedStore, open_store
 from noisylabels.data.tree import read_tree
 
+Pixels = NDArray[np.uint8] | MappedImages
 Looked = tuple[NDArray[np.uint8] | None, bytes | None]
 """An image's pixels (C, S, S), None where it cannot be decoded, and the SHA-256 of its file where it has one."""
 
@@ -146,18 +148,37 @@ def _of_store(text: str, store: PackedStore) -> Compared:
 def _of_splits(text: str, dataset: Dataset, root: Path) -> Compared:
     splits = dataset.prepare(root)
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-
-    def look(side: int, grey: bool) -> Iterator[Looked]:
-        for part in parts.values():
-            for row in range(len(part)):
-                yield _scaled(part.images[row], side, grey), None
-
     people = np.concatenate([part.labels for part in parts.values()])
     names = tuple(f"{name} {number}" for name, part in parts.items() for number in part.ids.tolist())
-    channels, height, width = splits.train.images.shape[1:]
+    arrays = [part.images for part in parts.values()]
+    return of_arrays(text, arrays, people, splits.train.class_names, names)
+
+
+def of_arrays(
+    text: str, arrays: Sequence[Pixels], people: NDArray[np.int64], names: tuple[str, ...], image_names: tuple[str, ...]
+) -> Compared:
+    """Decoded images, which have no files, as a source.
+
+    Args:
+        text: what the source is called.
+        arrays: uint8 (n, C, S, S) each, in this order.
+        people: int64[N], rows of ``names``, of all of them.
+        names: distinct.
+        image_names: N.
+
+    Raises:
+        DataError: the images are not square.
+    """
+
+    def look(side: int, grey: bool) -> Iterator[Looked]:
+        for images in arrays:
+            for row in range(len(images)):
+                yield _scaled(images[row], side, grey), None
+
+    channels, height, width = arrays[0].shape[1:]
     if height != width:
         raise DataError(f"{text}: images must be square to be compared; got {height} x {width}")
-    return Compared(text, splits.train.class_names, people, names, height, channels == 1, look)
+    return Compared(text, names, people, image_names, height, channels == 1, look)
 
 
 def _scaled(image: NDArray[np.uint8], side: int, grey: bool) -> NDArray[np.uint8]:

@@ -31,6 +31,21 @@ def decode(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
     Raises:
         UndecodableError: empty, truncated, not an image, of too many pixels, or of a range that 8 bits cannot say.
     """
+    converted = open_image(path, mode="L" if grey else "RGB")
+    square = ImageOps.fit(converted, (size, size), Image.Resampling.BILINEAR)
+    return np.asarray(square).reshape(size, size, -1).transpose(2, 0, 1)
+
+
+def open_image(path: Path, mode: str = "RGB") -> Image.Image:
+    """A file's pixels in their own size, eight bits a channel, converted as :func:`decode` says.
+
+    Args:
+        path: the file.
+        mode: ``RGB``, or ``L`` for grey.
+
+    Raises:
+        UndecodableError: as :func:`decode`.
+    """
     try:
         if path.stat().st_size == 0:
             raise UndecodableError("the file is empty")
@@ -38,8 +53,7 @@ def decode(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files: what matters is an error below
             with Image.open(path, formats=_FORMATS) as image:
                 _refuse_bomb(image.size)
-                converted = _eight_bit(image, "L" if grey else "RGB")
-        square = ImageOps.fit(converted, (size, size), Image.Resampling.BILINEAR)
+                return _eight_bit(image, mode)
     except UndecodableError:
         raise
     except UnidentifiedImageError as error:
@@ -48,7 +62,6 @@ def decode(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
         raise UndecodableError(f"more than {MAX_PIXELS // 10**6} megapixels") from error
     except Exception as error:  # a decoder fed hostile bytes may raise anything
         raise UndecodableError(f"cannot be decoded: {error or type(error).__name__}") from error
-    return np.asarray(square).reshape(size, size, -1).transpose(2, 0, 1)
 
 
 def _refuse_bomb(size: tuple[int, int]) -> None:

@@ -18,6 +18,9 @@ from noisylabels.problem import pose
 from noisylabels.result import Epoch
 from noisylabels.run import OnEpoch, execute
 from noisylabels.store import RunFolder
+from noisylabels.trained import FILE, keep_trained
+from noisylabels.training.images import ImageBatches
+from noisylabels.training.model import Model
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class Place:
         threads: of one run. One is the default: small nets gain little from a second, and on a busy machine two threads
             that wait for one another can be many times slower than one.
         download: whether missing public data sets may be fetched.
+        keep_model: whether each run's trained model is kept, ``model.pt`` in its folder.
     """
 
     data: Path
     device: str = "auto"
     threads: int = 1
     download: bool = False
+    keep_model: bool = False
 
 
 def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: None) -> None:
@@ -44,7 +49,7 @@ def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: N
     Leaves ``result.json``, or raises; doing it twice does it once. After an interruption it goes on from the last
     checkpoint. ``on_epoch`` sees each epoch once it is logged.
     """
-    if folder.result() is not None:
+    if folder.result() is not None and ((folder.path / FILE).exists() or not place.keep_model):
         return
     torch.set_num_threads(place.threads)
     spec = folder.spec()
@@ -55,7 +60,13 @@ def work(folder: RunFolder, place: Place, *, on_epoch: OnEpoch = lambda epoch: N
         folder.append(epoch)
         on_epoch(epoch)
 
-    result = execute(spec, problem, device=place.device, on_epoch=log, checkpoints=folder.checkpoints())
+    def keep(model: Model, images: ImageBatches) -> None:
+        if place.keep_model:
+            keep_trained(folder.path, spec, model, images, problem)
+
+    result = execute(
+        spec, problem, device=place.device, on_epoch=log, checkpoints=folder.checkpoints(), on_trained=keep
+    )
     folder.finish(result)
 
 

@@ -7,9 +7,11 @@ from noisylabels.metrics.accuracy import Accuracy, AccuracyKnown, AccuracyMerged
 from noisylabels.metrics.angles import CentroidSpread, IntraClassAngle, NearestCentroidAngle
 from noisylabels.metrics.effective_rank import EffectiveRank
 from noisylabels.metrics.evaluation import Evaluation
+from noisylabels.metrics.identified import DetectionAndIdentification, RankOne
 from noisylabels.metrics.label_issues import LabelIssueAuroc
 from noisylabels.metrics.measured import Measured, measure
 from noisylabels.metrics.memorisation import Corrected, Memorisation
+from noisylabels.metrics.merged_purity import PurityWithinMerged
 from noisylabels.metrics.metric import EmbeddingMetric, Metric, Undefined
 from noisylabels.metrics.scatter import FisherRatio, Nc1
 from noisylabels.metrics.silhouette import CosineSilhouette
@@ -35,6 +37,9 @@ METRICS: dict[str, type[Metric]] = {
     "verification_auc": VerificationAuc,
     "equal_error_rate": EqualErrorRate,
     "tar_at_1_percent_far": TrueAcceptRate,
+    "rank_1_identification": RankOne,
+    "dir_at_1_percent_far": DetectionAndIdentification,
+    "merged_purity": PurityWithinMerged,
 }
 
 

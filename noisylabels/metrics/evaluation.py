@@ -13,7 +13,7 @@ Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 
 # One letter a dimension: M test, N training and V validation examples, D embedding dimensions, K classes, L labels,
-# P verification pairs.
+# P verification pairs, Q probes of enrolled people and U of others.
 SHAPES = {
     "test_embeddings": "MD",
     "test_probabilities": "MK",
@@ -28,8 +28,18 @@ SHAPES = {
     "pair_scores": "P",
     "pair_is_same": "P",
     "pair_fold": "P",
+    "pair_people": "P2",
+    "mated_ranks": "Q",
+    "mated_scores": "Q",
+    "non_mated_scores": "U",
 }
-KINDS: dict[str, type[np.generic]] = {"pair_scores": np.floating, "pair_is_same": np.bool_}
+KINDS: dict[str, Any] = {
+    "pair_scores": np.floating,
+    "pair_is_same": np.bool_,
+    "pair_people": np.integer,
+    "mated_scores": np.floating,
+    "non_mated_scores": np.floating,
+}
 """What an array holds that is not floats in two dimensions, nor integers in one."""
 
 ROUNDING = 1e-6  # by how much a probability may leave [0, 1]
@@ -40,7 +50,7 @@ class Evaluation:
     """The arrays every metric is a function of.
 
     True classes lie in ``[0, K)``, labels in ``[0, L)``; L is above K where parts of split identities have labels of
-    their own. Any of M, N, V and P may be 0; a metric that needs the missing examples is then
+    their own. Any of M, N, V, P, Q and U may be 0; a metric that needs the missing examples is then
     undefined. The fields are read-only views of the arrays given. Embeddings that are not finite and probabilities that
     are NaN are let in, because a run that diverged is a result too; the metrics that read them say so.
 
@@ -61,6 +71,11 @@ class Evaluation:
         pair_scores: ``float64 (P,)``, cosine of each verification pair's two embeddings, people never trained on.
         pair_is_same: ``bool (P,)``, whether a pair shows one person.
         pair_fold: ``int64 (P,)``, at least 0, the fold it is judged in.
+        pair_people: ``int64 (P, 2)``, whom its two sides show; ``(P, 2)`` of -1 where that is not known.
+        mated_ranks: ``int64 (Q,)``, at least 1: the rank of each enrolled person's probe in a gallery of people never
+            trained on.
+        mated_scores: ``float64 (Q,)``, its best cosine to its own person's gallery images.
+        non_mated_scores: ``float64 (U,)``, the best gallery cosine of each probe of a person who is not enrolled.
 
     Raises:
         ValueError: a shape, a dtype, a label or a probability (a logit, say) does not fit; the message names the field,
@@ -80,6 +95,10 @@ class Evaluation:
     pair_scores: Floats = field(default_factory=lambda: np.empty(0))
     pair_is_same: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     pair_fold: Labels = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    pair_people: Labels = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    mated_ranks: Labels = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    mated_scores: Floats = field(default_factory=lambda: np.empty(0))
+    non_mated_scores: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def num_classes(self) -> int:
@@ -87,7 +106,7 @@ class Evaluation:
         return int(self.test_probabilities.shape[1])
 
     def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
+        sizes: dict[str, int] = {"2": 2}
         for name, letters in SHAPES.items():
             array = np.asarray(getattr(self, name)).view()
             _check_shape(name, letters, array.shape, sizes)
@@ -114,6 +133,10 @@ def _ranges(num_classes: int, num_labels: int) -> dict[str, tuple[float, float]]
         "carrying_class": (-1, num_classes - 1),
         "pair_scores": (-1, 1),
         "pair_fold": (0, math.inf),
+        "pair_people": (-1, math.inf),
+        "mated_ranks": (1, math.inf),
+        "mated_scores": (-1, 1),
+        "non_mated_scores": (-1, 1),
     }
 
 

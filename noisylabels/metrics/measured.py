@@ -20,6 +20,7 @@ class Measured:
         higher_is_better: the good direction.
         n: the examples (or classes) the value rests on.
         note: empty beside a value, else the reason there is none.
+        interval: 95 % interval of what another draw of people would give, where the metric knows whom it rests on.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Measured:
     higher_is_better: bool
     n: int
     note: str = ""
+    interval: tuple[float, float] | None = None
 
 
 def measure(metric: Metric, evaluation: Evaluation) -> Measured:
@@ -40,4 +42,5 @@ def measure(metric: Metric, evaluation: Evaluation) -> Measured:
     if value is not None and not math.isfinite(value):
         value, note = None, f"the computed value is {value}"
     n = metric.count(evaluation)
-    return Measured(metric.kind, value, metric.unit, metric.higher_is_better, n, note)
+    interval = None if value is None else metric.interval(evaluation)
+    return Measured(metric.kind, value, metric.unit, metric.higher_is_better, n, note, interval)

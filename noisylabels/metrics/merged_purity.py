@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisylabels.metrics.by_class import Float64, as_directions
-from noisylabels.metrics.evaluation import Floats, Labels
-from noisylabels.metrics.metric import Undefined
+from noisylabels.metrics.evaluation import Evaluation, Floats, Labels
+from noisylabels.metrics.metric import Metric, Undefined
 
 Members = NDArray[np.int64]
 
@@ -80,6 +81,37 @@ def merged_purity(embeddings: Floats, identities: Labels, labels: Labels) -> Mer
     if not classes:
         raise Undefined("no label is carried by two identities")
     return MergedPurity(pure / images, largest / images, classes, images)
+
+
+@dataclass(frozen=True)
+class PurityWithinMerged(Metric):
+    """Purity of clean-test embeddings within merged classes, by true identity: :func:`merged_purity`.
+
+    1 where everybody absorbed still has a place of their own, about 1/g where g identities of equal size have become
+    one; n counts the test images of merged identities. Undefined where no identities are merged.
+    """
+
+    kind: ClassVar[str] = "merged_purity"
+    unit: ClassVar[str] = "share"
+    higher_is_better: ClassVar[bool] = True
+    lower: ClassVar[float] = 0.0
+    upper: ClassVar[float] = 1.0
+
+    def compute(self, evaluation: Evaluation) -> float:
+        rows, labels = _merged(evaluation)
+        return merged_purity(evaluation.test_embeddings[rows], evaluation.test_true[rows], labels).purity
+
+    def count(self, evaluation: Evaluation) -> int:
+        return len(_merged(evaluation)[0])
+
+
+def _merged(evaluation: Evaluation) -> tuple[Members, Labels]:
+    """Test images of labels that two or more identities among them carry, and those labels."""
+    carried = evaluation.carrying_class[evaluation.test_true]
+    present = np.unique(evaluation.test_true)
+    sharers = np.bincount(evaluation.carrying_class[present] + 1, minlength=evaluation.num_classes + 1)
+    rows = np.flatnonzero((carried >= 0) & (sharers[carried + 1] > 1))
+    return rows, carried[rows]
 
 
 def spherical_means(directions: Float64, count: int) -> Members:

@@ -43,6 +43,10 @@ class Metric(ABC):
     def count(self, evaluation: Evaluation) -> int:
         """The n the value rests on; 0 is possible where the value is undefined."""
 
+    def interval(self, evaluation: Evaluation) -> tuple[float, float] | None:
+        """95 % interval of a defined value under another draw of the people it rests on; None where none is made."""
+        return None
+
 
 @dataclass(frozen=True)
 class EmbeddingMetric(Metric):

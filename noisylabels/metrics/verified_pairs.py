@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.metrics.evaluation import Evaluation
 from noisylabels.metrics.metric import Metric, Undefined
 from noisylabels.metrics.roc import area_under_curve, equal_error_rate, tar_at_far
 from noisylabels.metrics.verification import view2
+
+Weights = NDArray[np.int64]
+
+RESAMPLES = 500
+"""Draws of people behind an interval: its ends are then known to about a tenth of its width."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,20 @@ class PairMetric(Metric):
     def count(self, evaluation: Evaluation) -> int:
         return len(evaluation.pair_scores)
 
+    def weighted(self, evaluation: Evaluation) -> Callable[[Weights], float] | None:
+        """The value with pairs counted so many times each; None where no interval is made of it."""
+        return None
+
+    def interval(self, evaluation: Evaluation) -> tuple[float, float] | None:
+        """Bootstrapped over people, :func:`identity_bootstrap`; None where it is not known whom the pairs show."""
+        from noisylabels.statistics import identity_bootstrap  # imports scipy, which listing metrics must not
+
+        statistic, people = self.weighted(evaluation), evaluation.pair_people
+        if statistic is None or not len(people) or people.min() < 0:
+            return None
+        found = identity_bootstrap(statistic, people[:, 0], people[:, 1], seed=0, resamples=RESAMPLES)
+        return None if found.low is None or found.high is None else (found.low, found.high)
+
 
 @dataclass(frozen=True)
 class VerificationAccuracy(PairMetric):
@@ -46,6 +69,15 @@ class VerificationAccuracy(PairMetric):
     def of(self, evaluation: Evaluation) -> float:
         return view2(evaluation.pair_scores, evaluation.pair_is_same, evaluation.pair_fold).mean
 
+    def weighted(self, evaluation: Evaluation) -> Callable[[Weights], float]:
+        """Share of pairs judged rightly, each at its fold's threshold, which stands still."""
+        folds = view2(evaluation.pair_scores, evaluation.pair_is_same, evaluation.pair_fold).folds
+        names = np.array([fold.fold for fold in folds])
+        thresholds = np.array([fold.threshold for fold in folds])
+        threshold = thresholds[np.searchsorted(names, evaluation.pair_fold)]
+        right = (evaluation.pair_scores >= threshold) == evaluation.pair_is_same
+        return lambda weights: float(np.average(right, weights=weights))
+
 
 @dataclass(frozen=True)
 class VerificationAuc(PairMetric):
@@ -57,6 +89,11 @@ class VerificationAuc(PairMetric):
 
     def of(self, evaluation: Evaluation) -> float:
         return area_under_curve(evaluation.pair_scores, evaluation.pair_is_same)
+
+    def weighted(self, evaluation: Evaluation) -> Callable[[Weights], float]:
+        """The area over pairs that stand so many times each."""
+        scores, is_same = evaluation.pair_scores, evaluation.pair_is_same
+        return lambda weights: _area(np.repeat(scores, weights), np.repeat(is_same, weights))
 
 
 @dataclass(frozen=True)
@@ -84,3 +121,8 @@ class TrueAcceptRate(PairMetric):
 
     def of(self, evaluation: Evaluation) -> float:
         return tar_at_far(evaluation.pair_scores, evaluation.pair_is_same, 0.01).true_accept_rate
+
+
+def _area(scores: NDArray[np.floating], is_same: NDArray[np.bool_]) -> float:
+    """The area; a half where a draw has left pairs of one kind only, which tell nothing."""
+    return area_under_curve(scores, is_same) if is_same.any() and not is_same.all() else 0.5

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from noisylabels.report.answer import answer_section
 from noisylabels.report.comparison import comparison_section
+from noisylabels.report.controls import controls_section
 from noisylabels.report.curves import degradation_section, families_section
 from noisylabels.report.document import ReportData, Section
 from noisylabels.report.grid import PlannedRun, Setting, settings
@@ -13,6 +14,7 @@ from noisylabels.report.histories import histories_section
 from noisylabels.report.ledger import ledger_section
 from noisylabels.report.protocol import protocol_section
 from noisylabels.report.pulls import pulls_section
+from noisylabels.report.resolving import resolving_section
 from noisylabels.report.selection import selection_section
 from noisylabels.report.wording import Quantity, quantity
 from noisylabels.result import RunResult
@@ -47,6 +49,8 @@ def _setting_sections(setting: Setting, shown: Quantity, anchor: str) -> list[Se
     found = (
         degradation_section(setting, shown, f"{anchor}-degradation"),
         comparison_section(setting, shown, f"{anchor}-pairs"),
+        resolving_section(setting, shown, f"{anchor}-resolution"),
+        controls_section(setting, shown, f"{anchor}-controls"),
         selection_section(setting, f"{anchor}-selection"),
         families_section(setting, shown, f"{anchor}-families"),
         histories_section(setting, f"{anchor}-histories"),

@@ -40,6 +40,24 @@ FAMILIES = (
         only="identity_merge",
     ),
     Family(
+        "Merged identities apart",
+        ("merged_purity",),
+        "Purity of clusters within merged classes by true identity: 1 where everybody absorbed still has a place of "
+        "their own, about the share of the largest identity where they look like one person.",
+        only="identity_merge",
+    ),
+    Family(
+        "People never trained on: pairs",
+        ("verification_auc", "verification_accuracy", "equal_error_rate", "tar_at_1_percent_far"),
+        "Verification of pairs: thresholds come from the other folds; original and mirrored embeddings are summed.",
+    ),
+    Family(
+        "People never trained on: search",
+        ("rank_1_identification", "dir_at_1_percent_far"),
+        "Search in a gallery of people held out: who is nearest, and who is found where 1 % of strangers at most are "
+        "taken for somebody. Gallery and probes are drawn once; the protocol card has the hash of their list.",
+    ),
+    Family(
         "Compactness beside separability",
         ("intra_class_angle_deg", "nearest_centroid_angle_deg"),
         "Angles between test embeddings and the mean direction of their true class, and between that direction and the "

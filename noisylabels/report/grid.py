@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from corruptions import Control
 from noisylabels.noise_rates import without_rate
 from noisylabels.report.wording import Quantity
 from noisylabels.result import RunResult, Status
@@ -85,7 +86,9 @@ class Setting:
 
     Attributes:
         dataset, model: short texts.
-        methods, corruptions: in the order of the plan; ``clean`` is a corruption only where there is no other.
+        methods, corruptions: in the order of the plan; ``clean`` is a corruption only where there is no other, and a
+            control only where the corruption that it is of is not in the study.
+        controls: of the others, each with the corruption that it is of.
         cells: by (method, corruption, asked rate).
         alone: whether the study has no other setting, so that headings need not name it.
     """
@@ -94,6 +97,7 @@ class Setting:
     model: str
     methods: tuple[str, ...]
     corruptions: tuple[str, ...]
+    controls: Mapping[str, str]
     cells: Mapping[tuple[str, str, float], Cell]
     alone: bool
 
@@ -107,17 +111,18 @@ class Setting:
         return text if self.alone else f"{text}: {self.label}"
 
     def curve(self, method: str, corruption: str) -> tuple[Cell, ...]:
-        """The method's cells by ascending asked rate. All corruptions share the clean cell as their rate 0."""
-        own = (c for c in self.cells.values() if c.method == method and c.corruption in (corruption, CLEAN))
-        return tuple(sorted(own, key=lambda cell: cell.rate))
+        """The method's cells by ascending asked rate, from ``clean`` on if the study asks for it."""
+        own = [c for c in self.cells.values() if (c.method, c.corruption) == (method, corruption) and c.rate > 0]
+        clean = self.clean(method, corruption)
+        return tuple(sorted(own if clean is None else [clean, *own], key=lambda cell: cell.rate))
 
-    def clean(self, method: str) -> Cell | None:
-        """The method's cell without noise, if the study asks for one."""
-        return self.cells.get((method, CLEAN, 0.0))
+    def clean(self, method: str, corruption: str) -> Cell | None:
+        """The method's cell at rate 0: the corruption's own where that is no clean data set, else the one of all."""
+        return self.cells.get((method, corruption, 0.0), self.cells.get((method, CLEAN, 0.0)))
 
     def rates(self, corruption: str) -> tuple[float, ...]:
         """The asked rates of a corruption, ascending, rate 0 included where there are clean runs."""
-        return tuple(sorted({rate for _, kind, rate in self.cells if kind in (corruption, CLEAN)}))
+        return tuple(sorted({cell.rate for method in self.methods for cell in self.curve(method, corruption)}))
 
 
 def settings(runs: Iterable[PlannedRun]) -> tuple[Setting, ...]:
@@ -132,12 +137,15 @@ def settings(runs: Iterable[PlannedRun]) -> tuple[Setting, ...]:
 
 
 def _setting(dataset: str, model: str, runs: dict[tuple[str, str, float], list[PlannedRun]], alone: bool) -> Setting:
-    kinds = tuple(dict.fromkeys(kind for _, kind, _ in runs))
+    specs = {kind: members[0].spec for (_, kind, _), members in runs.items()}
+    of = {kind: _controlled(spec) for kind, spec in specs.items()}
+    controls = {kind: about for kind, about in of.items() if about in specs}
     return Setting(
         dataset=dataset,
         model=model,
         methods=tuple(dict.fromkeys(method for method, _, _ in runs)),
-        corruptions=tuple(kind for kind in kinds if kind != CLEAN) or kinds,
+        corruptions=tuple(kind for kind in specs if kind != CLEAN and kind not in controls) or tuple(specs),
+        controls=controls,
         cells={key: Cell(*key, tuple(members)) for key, members in runs.items()},
         alone=alone,
     )
@@ -146,3 +154,9 @@ def _setting(dataset: str, model: str, runs: dict[tuple[str, str, float], list[P
 def corruption_and_rate(spec: RunSpec) -> tuple[str, float]:
     """The corruption's short text without its rate, and the rate; of a sum, the first step's."""
     return without_rate(spec.plugin("corruption"))
+
+
+def _controlled(spec: RunSpec) -> str:
+    """The corruption, without its rate, that a control is of; empty for anything else."""
+    corruption = spec.plugin("corruption")
+    return without_rate(corruption.of)[0] if isinstance(corruption, Control) else ""

@@ -40,7 +40,9 @@ class Loss:
 def losses(setting: Setting, corruption: str, shown: Quantity) -> tuple[Loss, ...]:
     """Every method's loss, in the order of the plan."""
     curves = {method: setting.curve(method, corruption) for method in setting.methods}
-    return tuple(_loss(method, setting.clean(method), curve, shown) for method, curve in curves.items() if curve)
+    return tuple(
+        _loss(method, setting.clean(method, corruption), curve, shown) for method, curve in curves.items() if curve
+    )
 
 
 def _loss(method: str, clean: Cell | None, curve: Sequence[Cell], shown: Quantity) -> Loss:

@@ -36,6 +36,7 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
         ("data set", _distinct(spec.dataset for spec in specs)),
         ("images", _distinct(_pairs(found.get("sizes")) for found in provenances)),
         ("fingerprints", _distinct(_pairs(found.get("fingerprints")) for found in provenances)),
+        *_verified(provenances),
         ("model", _distinct(spec.model for spec in specs)),
         ("methods", _distinct(" + ".join((spec.head, spec.loss, spec.strategy)) for spec in specs)),
         ("told the truth", _distinct(filter(None, map(_oracle_knowledge, specs))) or "no method"),
@@ -52,6 +53,32 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
     ]
     rows = tuple((Entry(item), Entry(text or "not recorded")) for item, text in items)
     return Table("What was run.", ("item", "value"), rows)
+
+
+def _verified(provenances: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The verification set, and whether it is really of new people; nothing where there is none."""
+    facts = [found["verification"] for found in provenances if isinstance(found.get("verification"), dict)]
+    if facts:
+        yield "verification pairs", _distinct(_pairs_text(fact) for fact in facts)
+        yield "overlap with the training set", _distinct(_overlap_text(fact) for fact in facts)
+        yield "gallery and probes", _distinct(_gallery_text(fact) for fact in facts)
+
+
+def _pairs_text(fact: dict[str, Any]) -> str:
+    return f"{fact.get('pairs')} of {fact.get('published_pairs')}"
+
+
+def _overlap_text(fact: dict[str, Any]) -> str:
+    return f"{fact.get('shared_people')} people by name, {fact.get('identical_images')} identical images"
+
+
+def _gallery_text(fact: dict[str, Any]) -> str:
+    if fact.get("gallery_probes") is None:
+        return "none"
+    gallery, mated, strangers = fact["gallery_probes"]
+    return (
+        f"{gallery} enrolled, {mated} probes of them, {strangers} of strangers (list {fact['gallery_probes_sha256']})"
+    )
 
 
 def _oracle_knowledge(spec: RunSpec) -> str:
