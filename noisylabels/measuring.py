@@ -27,18 +27,15 @@ degrees, all others 16.4 and more.
 """
 
 
-def measurements_of(
-    model: Model, batches: dict[str, ImageBatches], history: Sequence[Epoch], problem: Problem
-) -> tuple[Measurement, ...]:
+def measurements_of(evaluation: Evaluation, history: Sequence[Epoch], problem: Problem) -> tuple[Measurement, ...]:
     """Every metric at the last epoch, then accuracy at the epochs that the other selection rules choose.
 
     Args:
-        model: trained.
-        batches: the images of ``train``, ``validation``, ``test`` and ``verification``.
+        evaluation: of the model at the last epoch.
         history: all epochs, in order.
-        problem: their labels.
+        problem: whose labels they are about.
     """
-    at_the_end = [_measurement(measured) for measured in measure_all(_evaluation(model, batches, problem))]
+    at_the_end = [_measurement(measured) for measured in measure_all(evaluation)]
     chosen = [_selected_accuracy(history, selection, problem) for selection in SELECTIONS[1:]]
     return tuple(at_the_end + chosen)
 
@@ -53,7 +50,14 @@ def outcome_of(measurements: Sequence[Measurement]) -> tuple[Status, str]:
     return "ok", ""
 
 
-def _evaluation(model: Model, batches: dict[str, ImageBatches], problem: Problem) -> Evaluation:
+def evaluation_of(model: Model, batches: dict[str, ImageBatches], problem: Problem) -> Evaluation:
+    """Everything that metrics and pictures are functions of.
+
+    Args:
+        model: trained.
+        batches: the images of ``train``, ``validation``, ``test`` and ``verification``.
+        problem: their labels.
+    """
     embeddings = model.embeddings(batches["test"])
     with torch.inference_mode():
         logits = model.head.logits(embeddings.to(model.device)).cpu()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from noisylabels.spec import SCHEMA_VERSION, Frozen, RunSpec, Selection
 
@@ -56,6 +57,26 @@ class Profile(Frozen):
     n: int
 
 
+class Array(Frozen):
+    """Some numbers that a report draws, in C order.
+
+    Attributes:
+        name: see ``drawn_arrays``.
+        shape: of the array.
+        values: as many as the shape says.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if math.prod(self.shape) != len(self.values):
+            raise ValueError(f"{self.name} must have as many values as {self.shape} says; got {len(self.values)}")
+        return self
+
+
 class Epoch(Frozen):
     """One line of the history. Shares in [0, 1]; None where nothing finite was to be had.
 
@@ -87,6 +108,7 @@ class RunResult(Frozen):
         reason: what is behind a status other than ``ok``, in a clause.
         noise: the training labels' noise record, as JSON.
         profiles: of cosine heads: where the training examples lie and how hard they are pulled, at the end.
+        arrays: small ones that a report draws; left out where there are none.
         provenance: versions, processor, seconds, data fingerprints.
     """
 
@@ -99,7 +121,16 @@ class RunResult(Frozen):
     measurements: tuple[Measurement, ...] = ()
     history: tuple[Epoch, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    arrays: tuple[Array, ...] = ()
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_arrays(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Records of runs that have none, old ones among them, stay as they are."""
+        values: dict[str, Any] = write(self)
+        if not values.get("arrays"):
+            values.pop("arrays", None)
+        return values
 
     def value(self, name: str, selection: Selection = "last_epoch") -> float | None:
         """The measured value of that name under that rule, or None."""
@@ -107,6 +138,10 @@ class RunResult(Frozen):
             if measurement.name == name and measurement.selection == selection:
                 return measurement.value
         return None
+
+    def array(self, name: str) -> Array | None:
+        """The array of that name, or None."""
+        return next((array for array in self.arrays if array.name == name), None)
 
     def profile(self, name: str) -> Profile | None:
         """The profile of that name, or None."""

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from noisylabels.drawn_arrays import drawn_arrays
 from noisylabels.losses import Loss
-from noisylabels.measuring import measurements_of, outcome_of
+from noisylabels.measuring import evaluation_of, measurements_of, outcome_of
 from noisylabels.open_set import facts_of
 from noisylabels.problem import Problem
-from noisylabels.result import Epoch, Measurement, Profile, RunResult, Status
+from noisylabels.result import Array, Epoch, Measurement, Profile, RunResult, Status
 from noisylabels.spec import RunSpec
 from noisylabels.strategies import Strategy
 from noisylabels.target_cosines import target_profiles
@@ -83,11 +84,13 @@ def execute(
     trained = _train(spec, problem, pick_device(device), on_epoch, checkpoints or NoCheckpoints())
     measurements: tuple[Measurement, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    arrays: tuple[Array, ...] = ()
     status: Status = "diverged"
     reason = f"the training loss or the weights were not finite in epoch {trained.history[-1].epoch}"
     if trained.finite:
         on_trained(trained.model, trained.batches["train"])
-        measurements = measurements_of(trained.model, trained.batches, trained.history, problem)
+        evaluation = evaluation_of(trained.model, trained.batches, problem)
+        measurements, arrays = measurements_of(evaluation, trained.history, problem), drawn_arrays(evaluation)
         profiles = target_profiles(trained.model, trained.batches["train"], problem)
         status, reason = outcome_of(measurements)
     return RunResult(
@@ -99,6 +102,7 @@ def execute(
         measurements=measurements,
         history=tuple(trained.history),
         profiles=profiles,
+        arrays=arrays,
         provenance=_provenance(problem, trained.model, time.monotonic() - started),
     )
 

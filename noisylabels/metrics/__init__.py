@@ -5,10 +5,11 @@ A new metric is one file with its function and its frozen class, and one line in
 
 from noisylabels.metrics.accuracy import Accuracy, AccuracyKnown, AccuracyMerged
 from noisylabels.metrics.angles import CentroidSpread, IntraClassAngle, NearestCentroidAngle
+from noisylabels.metrics.calibration import BrierScore, ExpectedCalibrationError
 from noisylabels.metrics.effective_rank import EffectiveRank
 from noisylabels.metrics.evaluation import Evaluation
 from noisylabels.metrics.identified import DetectionAndIdentification, RankOne
-from noisylabels.metrics.label_issues import LabelIssueAuroc
+from noisylabels.metrics.label_issues import LabelIssueAuroc, LabelIssueAveragePrecision, LabelIssuePrecision
 from noisylabels.metrics.measured import Measured, measure
 from noisylabels.metrics.memorisation import Corrected, Memorisation
 from noisylabels.metrics.merged_purity import PurityWithinMerged
@@ -33,6 +34,10 @@ METRICS: dict[str, type[Metric]] = {
     "cosine_silhouette": CosineSilhouette,
     "effective_rank": EffectiveRank,
     "label_issue_auroc": LabelIssueAuroc,
+    "label_issue_average_precision": LabelIssueAveragePrecision,
+    "label_issue_precision": LabelIssuePrecision,
+    "expected_calibration_error": ExpectedCalibrationError,
+    "brier_score": BrierScore,
     "verification_accuracy": VerificationAccuracy,
     "verification_auc": VerificationAuc,
     "equal_error_rate": EqualErrorRate,

@@ -43,8 +43,10 @@ def test_a_run_leaves_every_metric_with_unit_direction_and_n() -> None:
     last = [m for m in result.measurements if m.selection == "last_epoch"]
     assert [m.name for m in last] == list(METRICS)
     assert all(m.unit for m in last)
-    without_pairs = {name for name, metric in METRICS.items() if issubclass(metric, PairMetric)}
-    assert {m.name for m in last if m.n == 0} == without_pairs  # digits have no verification pairs, and say so
+    of_faces = {name for name, metric in METRICS.items() if issubclass(metric, PairMetric)}
+    of_faces |= {"rank_1_identification", "dir_at_1_percent_far"}
+    # Digits have nobody held out, and nobody is merged; both say so.
+    assert {m.name for m in last if m.n == 0} == of_faces | {"merged_purity"}
     assert {m.selection for m in result.measurements if m.name == "accuracy"} == {
         "last_epoch", "noisy_val", "clean_val_oracle",
     }  # fmt: skip
