@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from noisylabels.value_file import ValueFileError, read_value
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
 
 class UsageError(ValueError):
@@ -190,7 +190,7 @@ def build_from(
         context: what the user wrote, for messages.
         built: those of the parameters that are plug-ins themselves, built already.
     """
-    from pydantic import TypeAdapter, ValidationError  # not at the top: --help needs none of it
+    from pydantic import ValidationError
 
     fields = _parameter_types(plugin_class)
     problems, values = [], dict(built or {})
@@ -199,7 +199,7 @@ def build_from(
             problems.append(unknown("parameter", key, fields))
         elif key not in values:
             try:
-                values[key] = TypeAdapter(fields[key]).validate_python(raw)
+                values[key] = _parameter_check(plugin_class, key).validate_python(raw)
             except ValidationError as error:
                 hint = " (a sum needs ' + ', with spaces)" if isinstance(raw, str) and "+" in raw else ""
                 problems.append(f"{key} {_complaint(error)}; got {raw!r}{hint}")
@@ -213,9 +213,17 @@ def build_from(
         raise UsageError(f"{error} (in {context!r})") from error
 
 
-def _parameter_types(plugin_class: type[Any]) -> dict[str, Any]:
+@functools.cache  # a class's annotations are fixed, and reading them costs far more than checking values by them
+def _parameter_types(plugin_class: type[Any]) -> Mapping[str, Any]:
     hints = typing.get_type_hints(plugin_class)
-    return {field.name: hints[field.name] for field in dataclasses.fields(plugin_class) if field.init}
+    return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(plugin_class) if field.init})
+
+
+@functools.cache
+def _parameter_check(plugin_class: type[Any], key: str) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # not at the top: --help needs none of it
+
+    return TypeAdapter(_parameter_types(plugin_class)[key])
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

@@ -16,7 +16,7 @@ from PIL import Image
 import studies
 from noisylabels import catalog
 from noisylabels.catalog import UsageError
-from noisylabels.data import DataError
+from noisylabels.data import DataError, MissingDataError
 from noisylabels.spec import TABLES, RunSpec
 from noisylabels.study import Study
 
@@ -205,7 +205,10 @@ class TestStudy:
 
     @pytest.mark.parametrize("name", studies.names())
     def test_shipped_study_plans_and_survives_json(self, name: str) -> None:
-        study = Study.find(name)
+        try:
+            study = Study.find(name)
+        except MissingDataError as absent:
+            pytest.skip(f"the study is of images that everybody brings: {absent}")
         assert study.question
         assert study.plan()
         assert Study.model_validate_json(study.model_dump_json()).plan() == study.plan()
