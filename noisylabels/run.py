@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from noisylabels.drawn_arrays import drawn_arrays
 from noisylabels.losses import Loss
 from noisylabels.measuring import evaluation_of, measurements_of, outcome_of
-from noisylabels.open_set import facts_of
 from noisylabels.problem import Problem
+from noisylabels.provenance import provenance
 from noisylabels.result import Array, Epoch, Measurement, Profile, RunResult, Status
 from noisylabels.spec import RunSpec
 from noisylabels.strategies import Strategy
@@ -80,7 +79,7 @@ def execute(
     Raises:
         ValueError: the spec cannot be run on these images.
     """
-    started = time.monotonic()
+    began, started = datetime.now(UTC), time.monotonic()
     trained = _train(spec, problem, pick_device(device), on_epoch, checkpoints or NoCheckpoints())
     measurements: tuple[Measurement, ...] = ()
     profiles: tuple[Profile, ...] = ()
@@ -103,7 +102,7 @@ def execute(
         history=tuple(trained.history),
         profiles=profiles,
         arrays=arrays,
-        provenance=_provenance(problem, trained.model, time.monotonic() - started),
+        provenance=provenance(problem, trained.model, started=began, seconds=time.monotonic() - started),
     )
 
 
@@ -210,24 +209,3 @@ def _batches(spec: RunSpec, problem: Problem, device: torch.device) -> dict[str,
 
 def _share_equal(predicted: NDArray[np.int64] | None, labels: NDArray[np.int64]) -> float | None:
     return None if predicted is None else float((predicted == labels).mean())
-
-
-def _provenance(problem: Problem, model: Model, seconds: float) -> dict[str, Any]:
-    packages = ("noisylabels", "torch", "numpy", "scikit-learn", "cleanlab")
-    return {
-        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type,
-        "precision": str(model.precision).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 2),
-        "sizes": {"train": len(problem.train), "validation": len(problem.validation), "test": len(problem.splits.test)},
-        "fingerprints": {name: getattr(problem.splits, name).fingerprint() for name in ("train", "validation", "test")},
-        **_verified_on(problem),
-    }
-
-
-def _verified_on(problem: Problem) -> dict[str, Any]:
-    if problem.verification is None:
-        return {}
-    return {"verification": facts_of(problem.verification, problem.splits.train)}
