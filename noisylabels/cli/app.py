@@ -9,7 +9,25 @@ from typing import Annotated
 
 import typer
 
-from noisylabels.cli import corrupt, data, doctor, listing, report, status, sweep, train, verify
+from noisylabels.cli import (
+    check,
+    compare,
+    corrupt,
+    data,
+    doctor,
+    index,
+    init,
+    listing,
+    power,
+    report,
+    reproduce,
+    status,
+    study,
+    sweep,
+    train,
+    tune,
+    verify,
+)
 
 EXAMPLES = """\
 How much does a representation learner lose when its training labels are wrong?
@@ -39,8 +57,16 @@ app.command("train")(train.train)
 app.add_typer(corrupt.app, name="corrupt")
 app.add_typer(data.app, name="data")
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("tune")(tune.tune)
+app.command("reproduce")(reproduce.reproduce)
+app.command("index")(index.index)
+study.app.command("power")(power.power)
+app.add_typer(study.app, name="study")
 app.command("list")(listing.list_plugins)
 app.command("doctor")(doctor.doctor)
 

@@ -1,43 +1,124 @@
-"""``noisylabels report``: a study's report, again, from what its runs left."""
+"""``noisylabels report``: a study's report, again, from what its runs left; and whether a report still says so."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from noisylabels import catalog
+from noisylabels.catalog import UsageError
 from noisylabels.cli import options
+
+if TYPE_CHECKING:
+    from noisylabels.result import RunResult
+    from noisylabels.study import Study
+
+VERIFY = "verify"
 
 
 def report(
-    study: Annotated[str, typer.Argument(help="A study that ships, or a study.toml, or one that was run here.")],
+    study: Annotated[
+        str, typer.Argument(help="A study that ships, or a study.toml, or one that was run here; or 'verify'.")
+    ],
+    written: Annotated[
+        Path | None, typer.Argument(metavar="[REPORT]", help="After 'verify': report.md, report.html or their folder.")
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help="Of html, md, json, pdf, tex (tables), csv, parquet (all measurements).")
+    ] = "html,md",
     out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: the study's runs folder.")] = None,
-    figures: Annotated[Path | None, typer.Option(help="Folder for every figure as an SVG file of its own.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for every figure as a file of its own.")] = None,
+    figure_formats: Annotated[
+        str, typer.Option("--figure-format", help="Of svg, png, pdf, vl.json (Vega-Lite).")
+    ] = "svg",
     runs: options.RunsFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write report.md, report.html and records.jsonl from stored results; missing and broken runs are named.
+    """Write the report and records.jsonl from stored results; missing and broken runs are named.
 
     Where a study was never run here, its published records (records.jsonl beside its study.toml) are read.
+    report verify REPORT computes a written report again from the records beside it and names every line that differs.
     """
+    if study == VERIFY:
+        _verify(written, as_json=as_json)
+        return
+    if written is not None:
+        raise UsageError(f"one study at a time; got {str(written)!r} too (report verify REPORT checks a written one)")
     from noisylabels.cli.stored import known_results, stored_study
     from noisylabels.records import write_records
-    from noisylabels.report import write_figures, write_report
+    from noisylabels.report import FIGURE_FORMATS, FORMATS, Context, write_figures, write_formats
+    from noisylabels.study import Study
 
+    kinds, figure_kinds = _chosen(formats, FORMATS, "format"), _chosen(figure_formats, FIGURE_FORMATS, "figure format")
     asked, folder = stored_study(study, options.runs_folder(runs))
     results = known_results(study, asked, folder)
     where = out or folder.path
-    files = write_report(asked, results, where)
+    files = write_formats(asked, results, where, kinds, Context.beside(Study.file(study), folder.path))
     write_records(where / "records.jsonl", results)
-    drawn = [str(file) for file in write_figures(asked, results, figures)] if figures else []
+    drawn = [str(file) for file in write_figures(asked, results, figures, figure_kinds)] if figures else []
     found, planned = len(results), len(asked.plan())
     if as_json:
-        answer: dict[str, Any] = {"html": str(files.html), "markdown": str(files.markdown), "figures": drawn}
-        answer |= {"results": found, "planned": planned}
-        typer.echo(json.dumps(answer))
+        answer: dict[str, Any] = {"files": {kind: str(file) for kind, file in files.items()}, "figures": drawn}
+        answer |= {"html": str(files.get("html", "")), "markdown": str(files.get("md", ""))}
+        typer.echo(json.dumps(answer | {"results": found, "planned": planned}))
+        return
+    typer.echo(f"report over {found} of {planned} runs: " + "\n".join(str(file) for file in files.values()))
+    if figures:
+        typer.echo(f"{len(drawn)} figures: {figures}")
+
+
+def _chosen(text: str, known: tuple[Any, ...], what: str) -> list[Any]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageError(catalog.unknown(what, name, known))
+    if not names:
+        raise UsageError(f"give a {what} at least, of {', '.join(known)}")
+    return list(dict.fromkeys(names))
+
+
+def _verify(written: Path | None, *, as_json: bool) -> None:
+    if written is None:
+        raise UsageError("report verify needs a report: a report.md, a report.html, or the folder of both")
+    from noisylabels.report import Context
+    from noisylabels.report.verification import verify_report
+
+    files = [written] if written.is_file() else [written / name for name in ("report.md", "report.html")]
+    files = [file for file in files if file.is_file()]
+    if not files:
+        raise UsageError(f"no report at {written} (looked for report.md and report.html)")
+    folder = files[0].parent
+    study, results = _beside(folder)
+    context = Context.beside(folder / "study.toml", folder)
+    found = {str(file): verify_report(study, results, file, context) for file in files}
+    if as_json:
+        typer.echo(json.dumps({"verified": not any(found.values()), "runs": len(results), "differences": found}))
     else:
-        typer.echo(f"report over {found} of {planned} runs: {files.html}\n{files.markdown}")
-        if figures:
-            typer.echo(f"{len(drawn)} figures: {figures}")
+        for name, differences in found.items():
+            said = "\n".join(differences) or f"every line is what {len(results)} stored runs say"
+            typer.echo(f"{name}: {said}")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def _beside(folder: Path) -> tuple[Study, list[RunResult]]:
+    """The study and the results that lie in a report's folder."""
+    from noisylabels.records import read_records
+    from noisylabels.store import StudyFolder
+    from noisylabels.study import Study
+
+    stored, published = folder / "study.json", folder / "study.toml"
+    if stored.is_file():
+        study = Study.model_validate_json(stored.read_bytes())
+    elif published.is_file():
+        study = Study.from_toml(published)
+    else:
+        raise UsageError(f"no study beside the report in {folder} (looked for study.json and study.toml)")
+    if (folder / "runs").is_dir():
+        return study, StudyFolder(folder).known(study.plan())
+    if not (folder / "records.jsonl").is_file():
+        raise UsageError(f"no results beside the report in {folder} (looked for runs/ and records.jsonl)")
+    return study, read_records(folder / "records.jsonl")

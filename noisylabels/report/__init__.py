@@ -1,7 +1,25 @@
-"""Reports: results in, ``report.md`` and one self-contained ``report.html`` out."""
+"""Reports: results in, ``report.md``, one self-contained ``report.html`` and further formats out."""
 
 from noisylabels.report.build import report_data
+from noisylabels.report.context import Context
 from noisylabels.report.document import ReportData
-from noisylabels.report.write import ReportFiles, write_figures, write_report
+from noisylabels.report.write import (
+    FIGURE_FORMATS,
+    FORMATS,
+    ReportFiles,
+    write_figures,
+    write_formats,
+    write_report,
+)
 
-__all__ = ["ReportData", "ReportFiles", "report_data", "write_figures", "write_report"]
+__all__ = [
+    "FIGURE_FORMATS",
+    "FORMATS",
+    "Context",
+    "ReportData",
+    "ReportFiles",
+    "report_data",
+    "write_figures",
+    "write_formats",
+    "write_report",
+]

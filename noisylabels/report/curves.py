@@ -74,10 +74,17 @@ FAMILIES = (
         "How much nearer an image lies to its own class than to the next, and how many dimensions the embeddings use.",
     ),
     Family(
+        "Calibration",
+        ("expected_calibration_error", "brier_score"),
+        "How far confidence is from accuracy in the mean over 15 bins, and the squared distance of the probabilities "
+        "from what is so.",
+    ),
+    Family(
         "Finding the wrong labels",
-        ("label_issue_auroc",),
+        ("label_issue_auroc", "label_issue_average_precision", "label_issue_precision"),
         "Held-out noisy labels ranked by how little the model believes them: probability that a wrong one ranks "
-        "before a right one. 0.5 is chance.",
+        "before a right one (0.5 is chance), average precision, and precision among as many labels as are wrong (the "
+        "share of wrong labels is chance). No model was trained on them.",
     ),
 )
 

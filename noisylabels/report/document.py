@@ -38,6 +38,7 @@ class Point:
     Attributes:
         low, high: ends of the band there, or None.
         dots: the single seeds' values.
+        hollow: drawn empty: of a run that enters no mean.
     """
 
     x: float
@@ -45,15 +46,21 @@ class Point:
     low: float | None = None
     high: float | None = None
     dots: tuple[float, ...] = ()
+    hollow: bool = False
 
 
 @dataclass(frozen=True)
 class Line:
-    """A named curve; ``style`` numbers its colour, marker and dash, the same for one method in every chart."""
+    """A named curve; ``style`` numbers its colour, marker and dash, the same for one method in every chart.
+
+    Attributes:
+        joined: whether its points are joined; single marks otherwise.
+    """
 
     label: str
     style: int
     points: tuple[Point, ...]
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Panel:
 
     Attributes:
         lower, upper: the y values that are possible at all.
+        left, right: ends of a fixed x axis; with them the y axis is fixed at ``lower`` and ``upper``, on one scale.
     """
 
     title: str
@@ -70,6 +78,29 @@ class Panel:
     lines: tuple[Line, ...]
     lower: float = float("-inf")
     upper: float = float("inf")
+    left: float | None = None
+    right: float | None = None
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A matrix of shares, rows down; cells from white at 0 to dark at 100 %.
+
+    Attributes:
+        row_label, column_label: of the axes.
+        names: of rows and columns alike.
+        percent: the cells, in per cent.
+    """
+
+    title: str
+    row_label: str
+    column_label: str
+    names: tuple[str, ...]
+    percent: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if {len(self.percent), *map(len, self.percent)} != {len(self.names)}:
+            raise ValueError(f"a heat map must have {len(self.names)} rows and columns, as many as names")
 
 
 @dataclass(frozen=True)
@@ -78,8 +109,13 @@ class Chart:
 
     title: str
     description: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | HeatMap, ...]
     columns: int
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All that the legend names."""
+        return tuple(line for panel in self.panels if isinstance(panel, Panel) for line in panel.lines)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -16,7 +16,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from noisylabels.report.document import Chart, Line, Panel
+from noisylabels.report.document import Chart, HeatMap, Line, Panel
+from noisylabels.report.heat_map import draw_heat_map
 from noisylabels.report.wording import decimal, plain
 
 INK = "#0a0b0c"
@@ -69,6 +70,27 @@ def draw(chart: Chart, *, background: str = "none") -> str:
     Args:
         background: a colour, for a drawing that stands alone; ``none`` inside a page.
     """
+    with figure_of(chart) as figure:
+        buffer = io.StringIO()
+        figure.set_canvas(FigureCanvasSVG(figure))
+        figure.savefig(
+            buffer, format="svg", facecolor=background, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+    return buffer.getvalue()
+
+
+def draw_file(chart: Chart, kind: Literal["png", "pdf"]) -> bytes:
+    """The chart as a file of that kind, on white; without a date."""
+    undated: dict[str, Any] = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+    with figure_of(chart) as figure:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=undated)
+    return buffer.getvalue()
+
+
+@contextmanager
+def figure_of(chart: Chart) -> Iterator[Figure]:
+    """The chart as a figure, to be written while the style holds."""
     with _quiet_style():
         columns = min(len(_PANEL_WIDTHS), chart.columns, len(chart.panels))
         rows = math.ceil(len(chart.panels) / columns)
@@ -77,14 +99,15 @@ def draw(chart: Chart, *, background: str = "none") -> str:
         more = max(0, math.ceil(entries / across) - _LEGEND_ROWS)
         figure = Figure(figsize=(width, 3.0 * rows + 0.5 + _LEGEND_ROW * more), layout="constrained")
         for place, panel in enumerate(chart.panels, start=1):
-            _draw_panel(figure.add_subplot(rows, columns, place), panel, _TITLE_LIMITS[columns - 1])
+            axes = figure.add_subplot(rows, columns, place)
+            if isinstance(panel, HeatMap):
+                draw_heat_map(axes, panel)
+            else:
+                _draw_panel(axes, panel)
+            title = _broken(_label(panel.title), _TITLE_LIMITS[columns - 1])
+            axes.set_title(title, fontsize=9.5, fontweight="bold", loc="left")
         _legend(figure, across)
-        buffer = io.StringIO()
-        figure.set_canvas(FigureCanvasSVG(figure))
-        figure.savefig(
-            buffer, format="svg", facecolor=background, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
-    return buffer.getvalue()
+        yield figure
 
 
 @contextmanager
@@ -95,10 +118,12 @@ def _quiet_style() -> Iterator[None]:
         yield
 
 
-def _draw_panel(axes: Axes, panel: Panel, title_limit: int) -> None:
+def _draw_panel(axes: Axes, panel: Panel) -> None:
     for line in panel.lines:
-        _draw_line(axes, line)
-    axes.set_title(_broken(_label(panel.title), title_limit), fontsize=9.5, fontweight="bold", loc="left")
+        if line.joined:
+            _draw_line(axes, line)
+        else:
+            _draw_marks(axes, line)
     axes.set_xlabel(_label(panel.x_label))
     axes.set_ylabel(_label(panel.y_label))
     axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.7)
@@ -111,6 +136,9 @@ def _draw_panel(axes: Axes, panel: Panel, title_limit: int) -> None:
 
 def _scale(axes: Axes, panel: Panel) -> None:
     """A logarithmic axis where a ratio spans decades; otherwise no room for values that cannot be."""
+    if panel.left is not None and panel.right is not None:
+        axes.set(xlim=(panel.left, panel.right), ylim=(panel.lower, panel.upper), aspect="equal")
+        return
     points = [point for line in panel.lines for point in line.points]
     values = [value for point in points for value in (point.y, *point.dots)]
     if panel.lower >= 0 and math.isinf(panel.upper) and 0 < LOG_SPAN * min(values) < max(values):
@@ -152,11 +180,23 @@ def _draw_line(axes: Axes, line: Line) -> None:
     )
 
 
+def _draw_marks(axes: Axes, line: Line) -> None:
+    colour, marker = COLOURS[line.style % len(COLOURS)], MARKERS[line.style % len(MARKERS)]
+    full = [(point.x, point.y) for point in line.points if not point.hollow]
+    hollow = [(point.x, point.y) for point in line.points if point.hollow]
+    axes.plot(*_columns(full), label=_label(line.label), color=colour, marker=marker, markersize=3.5, linestyle="none")
+    axes.plot(*_columns(hollow), color=colour, marker=marker, markersize=5.5, linestyle="none", markerfacecolor="none")
+
+
+def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
 def _legend_shape(chart: Chart, width: float) -> tuple[int, int]:
     """How many entries the legend has, and how many of them stand side by side."""
-    labels = {_label(line.label) for panel in chart.panels for line in panel.lines}
+    labels = {_label(line.label) for line in chart.lines}
     longest = max(map(len, labels), default=1)
-    return len(labels), max(1, min(len(labels), int(width / (0.075 * longest + 0.65))))
+    return len(labels), max(1, min(max(1, len(labels)), int(width / (0.075 * longest + 0.65))))
 
 
 def _legend(figure: Figure, columns: int) -> None:
@@ -165,6 +205,8 @@ def _legend(figure: Figure, columns: int) -> None:
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
+    if not entries:
+        return
     figure.legend(
         entries.values(), entries.keys(), loc="outside lower center", ncols=columns, handlelength=3.2, columnspacing=1.6
     )

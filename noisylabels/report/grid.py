@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from corruptions import Control
@@ -55,8 +56,8 @@ class Cell:
 
     def values(self, shown: Quantity) -> dict[int, float]:
         """The metric by seed, where it is defined."""
-        found = ((result.spec.seed, result.value(shown.name, shown.selection)) for result in self.finished)
-        return {seed: value for seed, value in found if value is not None}
+        found = {_draw(result.spec): result.value(shown.name, shown.selection) for result in self.finished}
+        return self._by_draw({pair: value for pair, value in found.items() if value is not None})
 
     def interval(self, shown: Quantity) -> Interval | None:
         """Mean over seeds with its 95 % interval; None without a value."""
@@ -65,8 +66,20 @@ class Cell:
 
     def realised_rates(self) -> dict[int, float]:
         """Share of wrong training labels by seed, as recorded by the runs that ended ``ok``."""
-        found = {result.spec.seed: result.realised_rate for result in self.finished}
-        return {seed: rate for seed, rate in found.items() if math.isfinite(rate)}
+        found = {_draw(result.spec): result.realised_rate for result in self.finished}
+        return self._by_draw({pair: rate for pair, rate in found.items() if math.isfinite(rate)})
+
+    def _by_draw(self, values: Mapping[tuple[int, int], float]) -> dict[int, float]:
+        """By seed; where draws of wrong labels meet several trainings, means over those of a draw that has them all.
+
+        Runs on one draw of labels are not independent of one another, so that draw is the unit.
+        """
+        several = len({run.spec.noise_seed for run in self.runs}) > 1
+        pairs: dict[int, list[tuple[int, int]]] = {}
+        for run in self.runs:
+            pair = _draw(run.spec)
+            pairs.setdefault(pair[0] if several else pair[1], []).append(pair)
+        return {key: fmean(values[p] for p in own) for key, own in pairs.items() if all(p in values for p in own)}
 
     @property
     def realised_rate(self) -> float | None:
@@ -78,6 +91,10 @@ class Cell:
         """How many runs gave no number and why, such as ``1 collapsed, 1 missing``; empty when all did."""
         states = Counter(run.state for run in self.runs if run.state != "ok")
         return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+def _draw(spec: RunSpec) -> tuple[int, int]:
+    return spec.noise_seed, spec.seed
 
 
 @dataclass(frozen=True)

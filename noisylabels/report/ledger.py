@@ -40,7 +40,8 @@ def _row(run: PlannedRun) -> tuple[Entry, ...]:
     spec = run.spec
     corruption, rate = corruption_and_rate(spec)
     place = f"{spec.short('dataset')}, {spec.short('model')}"
-    texts = (spec.run_id, run.state, spec.method, corruption, percent(rate), str(spec.seed), place, _reason(run))
+    seed = str(spec.seed) if spec.seed == spec.noise_seed else f"{spec.seed}, labels {spec.noise_seed}"
+    texts = (spec.run_id, run.state, spec.method, corruption, percent(rate), seed, place, _reason(run))
     return tuple(Entry(text) for text in texts)
 
 

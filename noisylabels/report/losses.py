@@ -21,6 +21,7 @@ class Loss:
         drop: their mean and interval; None without a pair.
         area: mean drop over all rates (normalised area under the drops), over the seeds that have every rate; None
             with fewer than two noisy rates, where it would only repeat the drop.
+        areas: the same of each seed.
     """
 
     method: str
@@ -29,6 +30,12 @@ class Loss:
     by_seed: Mapping[int, float]
     drop: Interval | None
     area: Interval | None
+    areas: Mapping[int, float]
+
+    @property
+    def curve_by_seed(self) -> Mapping[int, float]:
+        """What each seed lost over the whole curve: its area, or the drop where there is one noisy rate only."""
+        return self.areas or self.by_seed
 
     @property
     def left_out(self) -> str:
@@ -49,21 +56,22 @@ def _loss(method: str, clean: Cell | None, curve: Sequence[Cell], shown: Quantit
     noisy = curve[-1]
     by_seed = _drops(clean, noisy, shown) if clean is not None and noisy.rate > 0 else {}
     drop = t_interval(by_seed.values()) if by_seed else None
-    return Loss(method, clean, noisy, by_seed, drop, _area(curve, shown))
+    areas = _areas(curve, shown)
+    return Loss(method, clean, noisy, by_seed, drop, t_interval(areas.values()) if areas else None, areas)
 
 
 def _drops(clean: Cell, noisy: Cell, shown: Quantity) -> dict[int, float]:
     return drops(clean.values(shown), noisy.values(shown), higher_is_better=shown.higher_is_better)
 
 
-def _area(curve: Sequence[Cell], shown: Quantity) -> Interval | None:
+def _areas(curve: Sequence[Cell], shown: Quantity) -> dict[int, float]:
     if len(curve) < 3 or curve[0].rate > 0:
-        return None
+        return {}
     lost = [_drops(curve[0], cell, shown) for cell in curve]
     rates = [cell.realised_rates() for cell in curve]
-    areas = []
+    areas = {}
     for seed in sorted(set.intersection(*(set(by_seed) for by_seed in (*lost, *rates)))):
         realised = [by_seed[seed] for by_seed in rates]
         if all(low < high for low, high in pairwise(realised)):
-            areas.append(area_under_drops(realised, [by_seed[seed] for by_seed in lost]))
-    return t_interval(areas) if areas else None
+            areas[seed] = area_under_drops(realised, [by_seed[seed] for by_seed in lost])
+    return areas

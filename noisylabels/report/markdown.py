@@ -54,10 +54,11 @@ def _block(block: Block) -> Iterator[str]:
     for paragraph in block.paragraphs:
         yield from (escape(paragraph), "")
     for table in block.tables:
-        yield from _table(table)
+        yield from table_lines(table)
 
 
-def _table(table: Table) -> Iterator[str]:
+def table_lines(table: Table) -> Iterator[str]:
+    """A caption, the table, and its notes."""
     yield from (f"**{escape(table.caption)}**", "")
     yield "| " + " | ".join(map(escape, table.columns)) + " |"
     yield "|" + " --- |" * len(table.columns)

@@ -41,11 +41,8 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
         ("methods", _distinct(" + ".join((spec.head, spec.loss, spec.strategy)) for spec in specs)),
         ("told the truth", _distinct(filter(None, map(_oracle_knowledge, specs))) or "no method"),
         ("training", ", ".join(f"{key} {value}" for key, value in study.base.train.model_dump().items())),
-        (
-            "seeds",
-            f"{', '.join(map(str, study.seeds))}; each draws the wrong labels, the initial weights, the order "
-            "and the augmentation",
-        ),
+        *_own_training(study),
+        ("seeds", _seeds(study)),
         ("headline", f"{shown.name} at the epoch chosen by {shown.selection}, as the study file says"),
         ("intervals", "95 % t intervals over seeds, not cut off at 0 or 100 %; none for one seed or equal values"),
         ("runs", f"{len(runs)} planned, {sum(run.state == 'ok' for run in runs)} with a number"),
@@ -53,6 +50,23 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
     ]
     rows = tuple((Entry(item), Entry(text or "not recorded")) for item, text in items)
     return Table("What was run.", ("item", "value"), rows)
+
+
+def _own_training(study: Study) -> Iterator[tuple[str, str]]:
+    """Training fields that a method is given in place of the base run's."""
+    base = study.base.train.model_dump()
+    for run in study.method_runs():
+        own = {key: value for key, value in run.train.model_dump().items() if value != base[key]}
+        if own:
+            yield f"training of {run.method}", ", ".join(f"{key} {value}" for key, value in own.items())
+
+
+def _seeds(study: Study) -> str:
+    if not study.seeds_are_crossed:
+        seeds = ", ".join(map(str, study.seeds))
+        return f"{seeds}; each draws the wrong labels, the initial weights, the order and the augmentation"
+    noise, train = (", ".join(map(str, dict.fromkeys(side))) for side in zip(*study.seed_pairs, strict=True))
+    return f"{noise} draw the wrong labels, each with {train} for weights, order and augmentation; a draw is one value"
 
 
 def _verified(provenances: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
