@@ -8,6 +8,7 @@ from pathlib import Path
 from noisylabels.atomic import write_atomically
 from noisylabels.result import RunResult
 from noisylabels.store import StoreError
+from noisylabels.stored_result import read_result
 
 
 def write_records(path: Path, results: Sequence[RunResult]) -> None:
@@ -19,7 +20,7 @@ def read_records(path: Path) -> list[RunResult]:
     """The results in ``path``, in its order; none if there is no such file.
 
     Raises:
-        StoreError: a line is not a result, or not the result of the run it says it is.
+        StoreError: a line is not a result, or one of another schema, or not the result of the run it says it is.
     """
     try:
         lines = path.read_bytes().rstrip(b"\n").split(b"\n")
@@ -28,9 +29,9 @@ def read_records(path: Path) -> list[RunResult]:
     results = []
     for number, line in enumerate(lines, start=1):
         try:
-            result = RunResult.model_validate_json(line)
+            result = read_result(line)
         except ValueError as error:
-            raise StoreError(f"{path}, line {number} is not a result ({str(error).splitlines()[0]})") from None
+            raise StoreError(f"{path}, line {number} is not a result ({error})") from None
         if result.run_id != result.spec.run_id:
             raise StoreError(f"{path}, line {number} says run {result.run_id}, but its spec is {result.spec.run_id}")
         results.append(result)

@@ -2,31 +2,31 @@
 
 <runs>/<study>/study.json                 what was asked
 <runs>/<study>/runs/<run_id>/spec.json    first
-                            events.jsonl  one line an epoch, appended; a torn last line is dropped
+                            attempts.jsonl  one line an attempt, appended, never removed
+                            events.jsonl  one line an epoch of the last attempt; a torn line is dropped
                             checkpoint.*  where an unfinished run goes on from (see ``checkpoint.py``)
                             noise.npz     ids, true and given training labels; noise.json: their record
                             result.json   last, by rename: its presence means done
-                            failure.json  instead, when an attempt broke; log.txt has its output
+                            failure.json  instead, when no further attempt is made; log.txt: the last one's output
+                            .lock         held by whoever is at the run
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from corruptions import CorruptedLabels
 from corruptions.files import noise_files
-from noisylabels.atomic import write_atomically
+from noisylabels.atomic import append_line, drop_unfinished, write_atomically
+from noisylabels.attempts import Attempt, read_attempts, record_attempt
 from noisylabels.checkpoint import StoredCheckpoints
+from noisylabels.ownership import is_held
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
 
@@ -37,12 +37,6 @@ class StoreError(Exception):
     exit_code: ClassVar[int] = 5
 
 
-class LockedError(Exception):
-    """Another process is running this study, or this run."""
-
-    exit_code: ClassVar[int] = 4
-
-
 @dataclass(frozen=True)
 class RunFolder:
     """One run's folder."""
@@ -50,10 +44,19 @@ class RunFolder:
     path: Path
 
     def begin(self, spec: RunSpec) -> None:
-        """Say what is being run; events of an earlier, unfinished attempt are dropped, its checkpoint is kept."""
+        """Say what is to be run, and make the folder ready for an attempt at it."""
+        self.describe(spec)
+        self.renew()
+
+    def describe(self, spec: RunSpec) -> None:
+        """Say what is to be run; whoever runs it reads that here."""
         write_atomically(self.path / "spec.json", spec.model_dump_json(indent=1).encode())
+
+    def renew(self) -> None:
+        """Drop what an earlier attempt left, but for its checkpoint; for whoever holds the run alone."""
         for left_over in ("events.jsonl", "failure.json", "log.txt"):
             (self.path / left_over).unlink(missing_ok=True)
+        drop_unfinished(self.path)
 
     def spec(self) -> RunSpec:
         """What is being run.
@@ -71,11 +74,8 @@ class RunFolder:
         return spec
 
     def append(self, epoch: Epoch) -> None:
-        """Add one epoch to the event log, in one write."""
-        line = epoch.model_dump_json().encode() + b"\n"
-        with (self.path / "events.jsonl").open("ab", buffering=0) as file:
-            if file.write(line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path / "events.jsonl"))
+        """Add one epoch to the event log."""
+        append_line(self.path / "events.jsonl", epoch.model_dump_json().encode())
 
     def events(self) -> list[Epoch]:
         """The epochs logged so far; torn lines are left out. For watching a run: its result has the history."""
@@ -88,6 +88,13 @@ class RunFolder:
             with contextlib.suppress(ValueError):
                 epochs.append(Epoch.model_validate_json(line))
         return epochs
+
+    def epochs_logged(self) -> int:
+        """How many epochs there are in the event log; cheaper than to read them."""
+        try:
+            return (self.path / "events.jsonl").read_bytes().count(b"\n")
+        except FileNotFoundError:
+            return 0
 
     def checkpoints(self, *, every_seconds: float = 20.0) -> StoredCheckpoints:
         """Where this run goes on from after an interruption."""
@@ -104,14 +111,55 @@ class RunFolder:
         (self.path / "failure.json").unlink(missing_ok=True)
         self.checkpoints().clear()
 
-    def fail(self, reason: str) -> None:
-        """Say why there is no result; the next sweep tries again."""
-        failed = RunResult(run_id=self.path.name, spec=self.spec(), status="failed", reason=reason)
+    def fail(self, reason: str, *, is_quarantined: bool = False) -> None:
+        """Say why there is no result.
+
+        Args:
+            reason: for people.
+            is_quarantined: whether the run is left alone until somebody asks for it; otherwise the next sweep tries it.
+        """
+        provenance = {"quarantined": True} if is_quarantined else {}
+        failed = RunResult(
+            run_id=self.path.name, spec=self.spec(), status="failed", reason=reason, provenance=provenance
+        )
         write_atomically(self.path / "failure.json", failed.model_dump_json(indent=1).encode())
 
     def failure(self) -> RunResult | None:
-        """The last attempt's failure, or None."""
+        """Why there is no result, or None where nothing failed or it is being tried again."""
         return self._read("failure.json")
+
+    def forget_failure(self) -> None:
+        """Let the run count as one that has yet to be done."""
+        (self.path / "failure.json").unlink(missing_ok=True)
+
+    def is_quarantined(self) -> bool:
+        """Whether the run failed in a way that the next sweep does not try again by itself."""
+        failure = self.failure()
+        return failure is not None and bool(failure.provenance.get("quarantined"))
+
+    def last_log_lines(self, count: int = 5) -> list[str]:
+        """The end of what the last attempt wrote."""
+        try:
+            text = (self.path / "log.txt").read_text(errors="replace")
+        except FileNotFoundError:
+            return []
+        return [line for line in text.splitlines() if line.strip()][-count:]
+
+    def attempts(self) -> list[Attempt]:
+        """All attempts so far that ended, first to last."""
+        return read_attempts(self.path)
+
+    def record(self, attempt: Attempt) -> None:
+        """Add an attempt that ended; for whoever holds the run alone."""
+        record_attempt(self.path, attempt)
+
+    def is_claimed(self) -> bool:
+        """Whether a process is at the run at this moment."""
+        return is_held(self.path)
+
+    def has_result(self) -> bool:
+        """Whether the run is done; nothing is read."""
+        return (self.path / "result.json").exists()
 
     def result(self) -> RunResult | None:
         """The result, or None while there is none.
@@ -163,40 +211,4 @@ class StudyFolder:
 
     def is_locked(self) -> bool:
         """Whether a process holds the study at this moment."""
-        if not (self.path / ".lock").exists():
-            return False
-        try:
-            with FileLock(self.path / ".lock", timeout=0):
-                return False
-        except Timeout:
-            return True
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; the lock dies with it.
-
-    Raises:
-        LockedError: another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    owner = folder / ".owner.json"
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=1)  # whoever only looks (is_locked) lets go at once
-    except Timeout:
-        raise LockedError(f"{folder} is being run by another process{_owner(owner)}") from None
-    try:
-        write_atomically(owner, json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode())
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
-
-
-def _owner(path: Path) -> str:
-    try:
-        who = json.loads(path.read_bytes())
-        return f" (process {who['pid']} on {who['host']})"
-    except (OSError, ValueError, KeyError):
-        return ""
+        return is_held(self.path)

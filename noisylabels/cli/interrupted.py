@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar, NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptedByUserError(Exception):
@@ -15,9 +18,26 @@ class InterruptedByUserError(Exception):
 
 
 @contextmanager
-def interruptible(hint: str) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP alike into a one-line error that ends in ``hint``."""
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+def interruptible(hint: str, *, at_first: str = "") -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP alike into a one-line error that ends in ``hint``.
+
+    Those that are ignored, as ``nohup`` does, stay so.
+
+    Args:
+        hint: how to go on.
+        at_first: what to say when the first of them comes, where it takes a moment to stop.
+    """
+    said = False
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        nonlocal said
+        if at_first and not said:
+            os.write(2, f"\nnoisylabels: {at_first}\n".encode())  # a handler may come in the middle of any print
+        said = True
+        raise KeyboardInterrupt
+
+    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     except KeyboardInterrupt:
@@ -25,7 +45,3 @@ def interruptible(hint: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt

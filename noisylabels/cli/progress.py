@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from noisylabels.engines.local import Progress
+from noisylabels.engines.engine import Progress
 from noisylabels.spec import RunSpec
 from noisylabels.store import StudyFolder
 
@@ -50,10 +50,16 @@ class SweepProgress:
         for spec in progress.ended:
             self.ended += 1
             how = self._how(spec)
-            if not self.quiet and (self.live is None or how != "ok"):
-                self.console.print(f"[{self.ended}/{self.todo}] {label(spec)}: {how}", markup=False, soft_wrap=True)
+            if self.live is None or how != "ok":
+                self._say(f"[{self.ended}/{self.todo}] {label(spec)}: {how}")
+        for spec, reason in progress.retried:
+            self._say(f"again: {label(spec)}: {reason}")
         if self.live:
             self.live.update(self._table(progress))
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            self.console.print(line, markup=False, soft_wrap=True)
 
     def _how(self, spec: RunSpec) -> str:
         run = self.folder.run(spec.run_id)
@@ -70,7 +76,8 @@ class SweepProgress:
         )
         for column in ("running", "epoch"):
             table.add_column(column)
-        for spec, epochs in progress.running:
+        for spec in progress.running:
+            epochs = self.folder.run(spec.run_id).epochs_logged()
             table.add_row(Text(label(spec)), f"{epochs}/{spec.train.epochs}")
         left = "" if not self.ended else f", about {elapsed / self.ended * (self.todo - self.ended) / 60:.1f} min left"
         table.caption = f"{progress.waiting} waiting; {elapsed / 60:.1f} min{left}"
@@ -79,4 +86,9 @@ class SweepProgress:
 
 def label(spec: RunSpec) -> str:
     """A run in a line."""
-    return f"{spec.short('dataset')} {spec.method} {spec.short('corruption')} seed {spec.seed}"
+    return f"{spec.short('dataset')} {spec.method} {spec.short('corruption')} {seeds(spec)}"
+
+
+def seeds(spec: RunSpec) -> str:
+    """A run's seed, and that of its labels where it is another one."""
+    return f"seed {spec.seed}" if spec.seed == spec.noise_seed else f"seed {spec.seed}, labels {spec.noise_seed}"

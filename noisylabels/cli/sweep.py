@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shlex
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +17,8 @@ from noisylabels.cli.interrupted import interruptible
 
 if TYPE_CHECKING:
     from noisylabels.study import Study
+
+STOPPING = "stopping: runs under way finish their epoch if that is soon; once more stops at once"
 
 PluginList = Annotated[list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE...],...")]
 
@@ -31,7 +35,25 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name, and its folder's.")] = None,
     setting: options.Setting = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME[:KEY=VALUE...]", help="Where runs execute: list engines.")
+    ] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time. Default: one a core.")] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="Share the runs with a process that is at this study already.")
+    ] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first attempt that fails.")] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Try quarantined runs again, too: those that crashed, hung or ran out of memory in every attempt. "
+            "Runs that failed otherwise are tried again by any sweep.",
+        ),
+    ] = False,
+    keep_model: Annotated[
+        bool, typer.Option("--keep-model", help="Keep each run's weights, for noisylabels verify.")
+    ] = False,
     device: options.Device = "auto",
     download: options.Download = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate; run nothing.")] = False,
@@ -45,19 +67,27 @@ def sweep(
     Options change the named study, or make a new one: sweep --dataset digits --head softmax,cam_softmax --rate 0,0.4.
     A changed study gets a name of its own.
     """
+    from noisylabels.catalog import build
     from noisylabels.cli import sweeping
+    from noisylabels.cli.current_report import take_along
+    from noisylabels.engines import ENGINES
     from noisylabels.engines.worker import Place
+    from noisylabels.study import Study
 
     root = options.data_folder(data)
     axes = {"dataset": dataset, "corruption": corruption, "model": model, "head": head, "loss": loss}
     asked = _asked(study, {**axes, "strategy": strategy}, rate, seeds, name, setting)
     folder = sweeping.study_folder(asked, options.runs_folder(runs))
+    chosen = build(ENGINES, engine, what="engine")
     if dry_run:
-        typer.echo(sweeping.dry_run(asked, folder, workers, as_json=as_json))
+        typer.echo(sweeping.dry_run(asked, folder, workers or chosen.default_workers(), as_json=as_json))
         return
-    place = Place(data=root, device=device, download=download)
-    with interruptible("the same command goes on from here"):
-        outcome = sweeping.run(asked, folder, place, workers=workers, quiet=quiet)
+    place = Place(data=root, device=device, download=download, keep_model=keep_model)
+    if study and asked == Study.find(study):
+        take_along(Study.file(study), folder)
+    manner = sweeping.Manner(chosen, workers, join, fail_fast, retry_failed, quiet)
+    with interruptible(f"{shlex.join(['noisylabels', *sys.argv[1:]])} goes on from here", at_first=STOPPING):
+        outcome = sweeping.run(asked, folder, place, manner)
     typer.echo(json.dumps(outcome.to_json()) if as_json else outcome.text())
     if outcome.failures:
         raise typer.Exit(1)

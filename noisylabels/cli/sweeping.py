@@ -2,85 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import statistics
+import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from noisylabels.atomic import write_atomically
-from noisylabels.cli.progress import SweepProgress, label
-from noisylabels.engines.local import cores, run_locally
+from noisylabels.catalog import UsageError
+from noisylabels.cli.current_report import is_current, write_current
+from noisylabels.cli.outcome import Outcome
+from noisylabels.cli.progress import SweepProgress, seeds
+from noisylabels.engines.engine import Engine, Progress
 from noisylabels.engines.worker import Place
+from noisylabels.estimate import estimate
+from noisylabels.ownership import LockedError, locked
 from noisylabels.problem import check
-from noisylabels.result import RunResult
 from noisylabels.spec import RunSpec
-from noisylabels.store import StudyFolder, locked
+from noisylabels.store import StudyFolder
 from noisylabels.study import Study
 from noisylabels.training.device import pick_device
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a sweep came to.
+class Manner:
+    """How a sweep is to go about its runs; no part of what they come to.
 
     Attributes:
-        results: of all planned runs that ended, broken ones included.
-        planned: how many there are to be; ``already`` of them were done before.
+        engine: where they execute.
+        workers: runs at a time; None leaves it to the engine.
+        join: share the runs with a process that is at this study already.
+        fail_fast: stop at the first attempt that fails.
+        retry_failed: try quarantined runs again, too.
+        quiet: no progress.
     """
 
-    study: Study
-    results: Sequence[RunResult]
-    planned: int
-    already: int
-    seconds: float
-    folder: Path
+    engine: Engine
+    workers: int | None = None
+    join: bool = False
+    fail_fast: bool = False
+    retry_failed: bool = False
+    quiet: bool = False
 
     @property
-    def report_html(self) -> Path:
-        """Where ``write_report`` put the page."""
-        return self.folder / "report.html"
+    def at_a_time(self) -> int:
+        """Runs at a time."""
+        return self.workers or self.engine.default_workers()
 
-    @property
-    def report_markdown(self) -> Path:
-        """Where ``write_report`` put the text."""
-        return self.folder / "report.md"
 
-    @property
-    def failures(self) -> list[RunResult]:
-        """Runs without a result."""
-        return [result for result in self.results if result.status == "failed"]
-
-    @property
-    def statuses(self) -> Counter[str]:
-        """How many runs ended how."""
-        return Counter(str(result.status) for result in self.results)
-
-    def text(self) -> str:
-        """For people."""
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
-        new = self.planned - self.already
-        first = f"{self.study.name}: {new} of {self.planned} runs in {self.seconds:.0f} s ({counts})"
-        if self.already == self.planned:
-            first = f"{self.study.name}: all {self.planned} runs were done already ({counts})"
-        broken = [f"failed: {result.run_id}  {label(result.spec)}: {result.reason}" for result in self.failures]
-        return "\n".join([first, *broken, f"report: {self.report_html}", f"        {self.report_markdown}"])
-
-    def to_json(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "study": self.study.name,
-            "planned": self.planned,
-            "already_done": self.already,
-            "statuses": dict(self.statuses),
-            "failures": [{"run_id": result.run_id, "reason": result.reason} for result in self.failures],
-            "seconds": round(self.seconds, 1),
-            "report_html": str(self.report_html),
-            "report_markdown": str(self.report_markdown),
-        }
+class _FirstFailure(Exception):  # noqa: N818 - nothing is wrong with the sweep
+    """A run failed, and nothing more is to be done."""
 
 
 def study_folder(study: Study, runs: Path) -> StudyFolder:
@@ -88,58 +61,84 @@ def study_folder(study: Study, runs: Path) -> StudyFolder:
     return StudyFolder(runs / study.name)
 
 
-def pending(plan: Sequence[RunSpec], folder: StudyFolder) -> list[RunSpec]:
-    """The planned runs that have no result yet, in the plan's order."""
-    return [spec for spec in plan if folder.run(spec.run_id).result() is None]
-
-
-def run(study: Study, folder: StudyFolder, place: Place, *, workers: int | None, quiet: bool) -> Outcome:
-    """Check, run what is to do, write the report, all under the study's lock."""
+def run(study: Study, folder: StudyFolder, place: Place, manner: Manner) -> Outcome:
+    """Check, run what is to do, write the report: under the study's lock, or beside the process that holds it."""
     started = time.monotonic()
     plan = study.plan()
-    with locked(folder.path):
-        todo = pending(plan, folder)
+    with locked(folder.path, join=manner.join) as is_owner:
+        already = len(plan) - len(pending(plan, folder))
+        todo = pending(plan, folder, quarantined=manner.retry_failed)
+        if not is_owner:
+            _refuse_another_study(folder, study)
         if todo:
             pick_device(place.device)
-            check(todo, place.data, download=place.download)
-        asked = study.model_dump_json(indent=1).encode()
-        current = not todo and _report_is_current(folder, plan, asked)
-        write_atomically(folder.path / "study.json", asked)
-        with SweepProgress(len(plan), todo, folder, quiet=quiet) as progress:
-            run_locally(todo, folder, place, workers=workers or cores(), observe=progress.update)
+            overlaps = check(todo, place.data, download=place.download)
+            for dataset, shared in overlaps.items() if not manner.quiet else ():
+                sys.stderr.write(f"{dataset}: {shared.text}\n")
+        if is_owner:
+            write_atomically(folder.path / "study.json", _asked(study))
+        with contextlib.suppress(_FirstFailure):
+            _run_all(todo, len(plan), folder, place, manner)
         results = folder.known(plan)
-        if not current:
-            from noisylabels.report import write_report  # half of this command's start-up time, often not needed
+        if is_owner and not is_current(study, plan, folder):
+            write_current(study, plan, folder, results)
+    if not is_owner:
+        with contextlib.suppress(LockedError), locked(folder.path):  # the owner died, or is done: whoever is last
+            if not is_current(study, plan, folder):
+                write_current(study, plan, folder, folder.known(plan))
+    return Outcome(study, results, len(plan), already, len(todo), time.monotonic() - started, folder.path)
 
-            write_report(study, results, folder.path)
-    return Outcome(study, results, len(plan), len(plan) - len(todo), time.monotonic() - started, folder.path)
+
+def pending(plan: Sequence[RunSpec], folder: StudyFolder, *, quarantined: bool = True) -> list[RunSpec]:
+    """The planned runs that have no result yet, in the plan's order; those in quarantine only if asked for."""
+    runs = [(spec, folder.run(spec.run_id)) for spec in plan]
+    return [spec for spec, run in runs if run.result() is None and (quarantined or not run.is_quarantined())]
 
 
-def _report_is_current(folder: StudyFolder, plan: Sequence[RunSpec], asked: bytes) -> bool:
-    """Whether the report there is was written for this very study, after its last result: drawing it takes seconds."""
-    reports = [folder.path / name for name in ("report.html", "report.md")]
+def _run_all(todo: Sequence[RunSpec], planned: int, folder: StudyFolder, place: Place, manner: Manner) -> None:
+    with SweepProgress(planned, todo, folder, quiet=manner.quiet) as shown:
+
+        def observe(progress: Progress) -> None:
+            shown.update(progress)
+            if manner.fail_fast and _has_failure(progress, folder):
+                raise _FirstFailure
+
+        manner.engine.run(todo, folder, place, workers=manner.at_a_time, observe=observe)
+
+
+def _has_failure(progress: Progress, folder: StudyFolder) -> bool:
+    """Whether an attempt failed; a run that would have been tried again has failed with it."""
+    for spec, reason in progress.retried:
+        folder.run(spec.run_id).fail(reason)
+    return bool(progress.retried) or any(folder.run(spec.run_id).failure() for spec in progress.ended)
+
+
+def _refuse_another_study(folder: StudyFolder, study: Study) -> None:
     stored = folder.path / "study.json"
-    if not (stored.exists() and all(file.exists() for file in reports)) or stored.read_bytes() != asked:
-        return False
-    written = min(file.stat().st_mtime_ns for file in reports)
-    return all((folder.run(spec.run_id).path / "result.json").stat().st_mtime_ns < written for spec in plan)
+    if stored.exists() and stored.read_bytes() != _asked(study):
+        raise UsageError(
+            f"--join shares one and the same study; {stored} is another one of that name: give the options that the "
+            "process at it was given, or a --name of its own"
+        )
 
 
-def dry_run(study: Study, folder: StudyFolder, workers: int | None, *, as_json: bool) -> str:
+def _asked(study: Study) -> bytes:
+    return study.model_dump_json(indent=1).encode()
+
+
+def dry_run(study: Study, folder: StudyFolder, workers: int, *, as_json: bool) -> str:
     """The plan, what of it is done, and how long the rest may take, judged by the runs that are done."""
     plan = study.plan()
     todo = pending(plan, folder)
-    seconds = [float(result.provenance["seconds"]) for result in folder.results(plan)]
-    at_a_time = workers or cores()
-    estimate = statistics.median(seconds) * len(todo) / at_a_time if seconds else None
+    cost = estimate(plan, folder)
     waiting = {spec.run_id for spec in todo}
     if as_json:
         rows = [spec.model_dump() | {"run_id": spec.run_id, "done": spec.run_id not in waiting} for spec in plan]
-        return json.dumps({"study": study.name, "workers": at_a_time, "estimated_seconds": estimate, "runs": rows})
+        return json.dumps({"study": study.name, "workers": workers, **cost.to_json(workers), "runs": rows})
     lines = [
         f"{spec.run_id}  {'to do' if spec.run_id in waiting else 'done ':5}  {spec.short('dataset')}  {spec.method}  "
-        f"{spec.short('corruption')}  seed {spec.seed}"
+        f"{spec.short('corruption')}  {seeds(spec)}"
         for spec in plan
     ]
-    guess = "known once a first run is done" if estimate is None else f"about {estimate / 60:.1f} minutes"
-    return "\n".join([*lines, f"{len(todo)} of {len(plan)} runs to do, {at_a_time} at a time; time: {guess}"])
+    counted = f"{len(todo)} of {len(plan)} runs to do, {workers} at a time"
+    return "\n".join([*lines, f"{counted}; time: {cost.time(workers)}; disk: {cost.disk(workers)}"])

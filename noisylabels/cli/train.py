@@ -39,8 +39,9 @@ def train(
 ) -> None:
     """Train and measure one run; a run that is done already is only shown."""
     from noisylabels.engines.worker import Place, work
+    from noisylabels.ownership import locked
     from noisylabels.spec import RunSpec
-    from noisylabels.store import StudyFolder, locked
+    from noisylabels.store import StudyFolder
     from noisylabels.trained import FILE
 
     root = options.data_folder(data)

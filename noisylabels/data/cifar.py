@@ -40,7 +40,6 @@ class _Cifar(Dataset):
             raise DataError(f"cannot read {self._title} at {root / reader.base_folder}: {error}") from error
         return _image_set(train, first_id=0), _image_set(test, first_id=len(train.targets))
 
-
     def annotations(self, root: Path) -> dict[str, NDArray[np.int64]]:
         path = root / "labels" / f"{self._title}_human.pt"
         if not path.is_file():

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisylabels.catalog import UsageError
-from noisylabels.data.dataset import TEST_SEED
-from noisylabels.data.errors import DataError
 from noisylabels.data.face_source import FaceSource
 from noisylabels.data.faces import Faces
 from noisylabels.data.held_out import check_held_out, held_out_verification
@@ -21,7 +19,6 @@ from noisylabels.data.identities import ChosenFaces, choose_faces
 from noisylabels.data.images import ImageSet
 from noisylabels.data.mapped_images import MappedImages, image_set
 from noisylabels.data.packed_files import PackedStore, open_store
-from noisylabels.data.selection import share_of, smallest_draws
 from noisylabels.data.verification import VerificationSet
 
 

@@ -1,36 +1,67 @@
-"""The local engine: one fresh process a run, as many at a time as asked; a dead worker costs its run only."""
+"""The local engine: one fresh process an attempt, as many at a time as asked, under a supervisor."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
+from typing import ClassVar
 
-from noisylabels.engines.worker import Place, worker_process
+from noisylabels.catalog import UsageError
+from noisylabels.engines.engine import Engine, Observe, Progress
+from noisylabels.engines.open_files import refuse_too_many_workers
+from noisylabels.engines.retrying import Retries
+from noisylabels.engines.supervised import LOOK_SECONDS, Worker
+from noisylabels.engines.waiting import Waiting
+from noisylabels.engines.worker import Place
 from noisylabels.spec import RunSpec
-from noisylabels.store import RunFolder, StudyFolder
-
-POLL_SECONDS = 0.5
+from noisylabels.store import StudyFolder
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a sweep stands.
+class Local(Engine):
+    """Processes of this machine, one an attempt; a dead worker costs its attempt only.
 
     Attributes:
-        waiting: how many runs have not begun.
-        running: those under way, with the number of finished epochs.
-        ended: those that ended since the last look.
+        max_attempts: how often a run is tried in one sweep, at least 1; an error that another attempt would meet again
+            is not tried again.
+        hang_seconds: a worker that gives no sign of life for so long is killed; above 0.
+        grace_seconds: how long workers may take to finish their epoch when the sweep is stopped, at least 0.
     """
 
-    waiting: int
-    running: tuple[tuple[RunSpec, int], ...]
-    ended: tuple[RunSpec, ...]
+    kind: ClassVar[str] = "local"
+
+    max_attempts: int = 3
+    hang_seconds: float = 600.0
+    grace_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise UsageError(f"max_attempts must be at least 1; got {self.max_attempts}")
+        if not self.hang_seconds > 0:
+            raise UsageError(f"hang_seconds must be above 0; got {self.hang_seconds}")
+        if not self.grace_seconds >= 0:
+            raise UsageError(f"grace_seconds must be at least 0; got {self.grace_seconds}")
+
+    def run(
+        self, specs: Sequence[RunSpec], folder: StudyFolder, place: Place, *, workers: int, observe: Observe
+    ) -> None:
+        workers = min(workers, len(specs))
+        refuse_too_many_workers(workers)
+        for spec in specs:
+            folder.run(spec.run_id).forget_failure()
+        sweep = _Supervision(self, specs, folder, place)
+        try:
+            while not sweep.is_over():
+                observe(sweep.look(workers))
+        except BaseException:
+            sweep.stop()
+            raise
+
+    def default_workers(self) -> int:
+        return cores()
 
 
 def cores() -> int:
@@ -38,73 +69,67 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_locally(
-    specs: Sequence[RunSpec],
-    folder: StudyFolder,
-    place: Place,
-    *,
-    workers: int,
-    observe: Callable[[Progress], None] = lambda progress: None,
-) -> None:
-    """Run all specs, ``workers`` at a time; what came of each is in the store.
+class _Supervision:
+    """One sweep's workers, what waits for them, and how often each run was tried."""
 
-    A KeyboardInterrupt ends all workers and is passed on; finished runs stay finished.
-    """
-    waiting = list(specs)
-    running: dict[BaseProcess, RunSpec] = {}
-    context = _context()
-    with _ended_on_the_way_out(running):
-        while waiting or running:
-            while waiting and len(running) < workers:
-                spec = waiting.pop(0)
-                running[_start(context, spec, folder.run(spec.run_id), place)] = spec
-            wait([process.sentinel for process in running], timeout=POLL_SECONDS)
-            ended = [process for process in running if not process.is_alive()]
-            finished = tuple(_bury(process, running.pop(process), folder) for process in ended)
-            under_way = tuple((spec, len(folder.run(spec.run_id).events())) for spec in running.values())
-            observe(Progress(len(waiting), under_way, finished))
+    def __init__(self, engine: Local, specs: Sequence[RunSpec], folder: StudyFolder, place: Place) -> None:
+        self.engine, self.folder, self.place = engine, folder, place
+        self.waiting = Waiting(specs, folder)
+        self.retries = Retries(engine.max_attempts)
+        self.workers: list[Worker] = []
 
+    def is_over(self) -> bool:
+        return not self.waiting and not self.workers
 
-def _context() -> multiprocessing.context.BaseContext:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    # The server imports torch once, touches no device and starts no thread; a run's process is a fork of it.
-    context.set_forkserver_preload(["noisylabels.engines.preload"])
-    return context
+    def look(self, workers: int) -> Progress:
+        """Begin what can be begun, wait a moment or until a worker ends, bury the dead and kill what hangs."""
+        while len(self.workers) < workers and (spec := self.waiting.next()):
+            self.workers.append(Worker(spec, self.folder.run(spec.run_id)))  # known before it lives: see stop
+            self.workers[-1].start(self.place)
+        if self.workers:
+            wait([sentinel for worker in self.workers for sentinel in worker.sentinels], timeout=LOOK_SECONDS)
+        else:
+            time.sleep(LOOK_SECONDS)  # the rest is done elsewhere
+        ended, retried = self.waiting.ended_elsewhere(), []
+        for worker in [worker for worker in self.workers if worker.has_ended()]:
+            reason = self._bury(worker)
+            if reason:
+                retried.append((worker.spec, reason))
+            elif worker.folder.has_result() or worker.folder.failure():
+                ended.append(worker.spec)
+        for worker in self.workers:
+            self._kill_if_it_hangs(worker)
+        running = tuple(worker.spec for worker in self.workers)
+        return Progress(len(self.waiting), running, tuple(ended), tuple(retried))
 
+    def _bury(self, worker: Worker) -> str:
+        """Decide what follows from an ended attempt; the reason if that is another one."""
+        attempt = worker.bury()
+        self.workers.remove(worker)
+        if attempt is None:
+            self.waiting.leave_to_others(worker.spec)
+        elif attempt.outcome != "done" and self.retries.again(worker.folder, attempt):
+            self.waiting.again(worker.spec)
+            return attempt.reason
+        return ""
 
-def _start(context: multiprocessing.context.BaseContext, spec: RunSpec, folder: RunFolder, place: Place) -> BaseProcess:
-    folder.begin(spec)
-    process: BaseProcess = context.Process(target=worker_process, args=(folder, place), name=spec.run_id)  # type: ignore[attr-defined]
-    process.start()
-    return process
+    def _kill_if_it_hangs(self, worker: Worker) -> None:
+        if worker.silent_seconds() > self.engine.hang_seconds:
+            worker.kill("hung", f"hung: no sign of life for {self.engine.hang_seconds:g} s, so it was killed")
 
+    def stop(self) -> None:
+        """End all workers: those that keep a checkpoint within the grace by themselves, the others by force.
 
-def _bury(process: BaseProcess, spec: RunSpec, folder: StudyFolder) -> RunSpec:
-    process.join()
-    run = folder.run(spec.run_id)
-    if run.result() is None and run.failure() is None:
-        run.fail(_cause_of_death(process.exitcode or 0))
-    return spec
-
-
-def _cause_of_death(exit_code: int) -> str:
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"the worker was killed by {name}{hint}"
-    return f"the worker exited with code {exit_code} and left no result"
-
-
-@contextmanager
-def _ended_on_the_way_out(running: dict[BaseProcess, RunSpec]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.join(5)
-            if process.is_alive():
-                process.kill()
+        A second KeyboardInterrupt ends the grace.
+        """
+        deadline = time.monotonic() + self.engine.grace_seconds
+        try:
+            while time.monotonic() < deadline and (living := [w for w in self.workers if not w.has_ended()]):
+                for worker in living:
+                    worker.ask_to_stop()  # each time: one that is just beginning does not hear yet
+                wait([sentinel for worker in living for sentinel in worker.sentinels], timeout=LOOK_SECONDS)
+        finally:
+            for worker in self.workers:
+                worker.kill("killed", "stopped with its sweep")
+            for worker in self.workers:
+                worker.bury()

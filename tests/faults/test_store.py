@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,10 @@ import pytest
 
 from corruptions import Symmetric
 from corruptions.files import read_noise
-from noisylabels.atomic import write_atomically
+from noisylabels.ownership import LockedError, locked
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
-from noisylabels.store import LockedError, RunFolder, StoreError, StudyFolder, locked
+from noisylabels.store import RunFolder, StoreError, StudyFolder
 
 SPEC = RunSpec(dataset="digits")
 EPOCH = Epoch(
@@ -29,54 +27,6 @@ def folder(tmp_path: Path) -> RunFolder:
     run = StudyFolder(tmp_path).run(SPEC.run_id)
     run.begin(SPEC)
     return run
-
-
-CALLS = {"write": (io.BufferedWriter, 1), "open": (os, 1), "fsync": (os, 2), "replace": (Path, 1), "close": (os, 1)}
-"""Where each call that ``write_atomically`` makes lives, and how many of it there are at least."""
-
-
-@pytest.mark.parametrize(("call", "nth"), [(call, n + 1) for call, (_, times) in CALLS.items() for n in range(times)])
-def test_a_failing_system_call_leaves_old_or_new(
-    call: str, nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fail the n-th call of each kind; whatever happens the file is whole and nothing temporary stays behind."""
-    target = tmp_path / "result.json"
-    target.write_bytes(b"old")
-    count = 0
-
-    def failing(real: Callable[..., object]) -> Callable[..., object]:
-        def called(*arguments: object, **named: object) -> object:
-            nonlocal count
-            count += 1
-            if count == nth:
-                raise OSError(28, "No space left on device")
-            return real(*arguments, **named)
-
-        return called
-
-    with monkeypatch.context() as patch:
-        if call == "write":
-            patch.setattr("noisylabels.atomic.open", lambda *a, **k: FullDisk(a[0]), raising=False)
-            count = nth
-        else:
-            home = CALLS[call][0]
-            patch.setattr(home, call, failing(getattr(home, call)))
-        with pytest.raises(OSError, match="No space left"):
-            write_atomically(target, b"new")
-    assert count >= nth
-    assert target.read_bytes() in (b"old", b"new")
-    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
-
-
-class FullDisk(io.FileIO):
-    """A file that takes the first byte and no more."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "wb")
-
-    def write(self, content: object) -> int:
-        super().write(bytes(content)[:1])  # type: ignore[call-overload]
-        raise OSError(28, "No space left on device")
 
 
 def test_a_torn_last_event_is_dropped(folder: RunFolder) -> None:
