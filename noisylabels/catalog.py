@@ -20,7 +20,7 @@ import json
 import operator
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -51,6 +51,7 @@ class Plugin(Protocol):
 
 
 P = TypeVar("P")
+F = TypeVar("F", bound=Callable[..., Any])
 
 SUM = " + "
 """Between plug-ins that are added; a plus sign without spaces is part of a value."""
@@ -213,13 +214,18 @@ def build_from(
         raise UsageError(f"{error} (in {context!r})") from error
 
 
-@functools.cache  # a class's annotations are fixed, and reading them costs far more than checking values by them
+def _remembered(function: F) -> F:
+    """``functools.cache`` with the function's own signature: to the type checker no class is hashable."""
+    return typing.cast(F, functools.cache(function))
+
+
+@_remembered  # a class's annotations are fixed, and reading them costs far more than checking values by them
 def _parameter_types(plugin_class: type[Any]) -> Mapping[str, Any]:
     hints = typing.get_type_hints(plugin_class)
     return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(plugin_class) if field.init})
 
 
-@functools.cache
+@_remembered
 def _parameter_check(plugin_class: type[Any], key: str) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # not at the top: --help needs none of it
 

@@ -216,9 +216,11 @@ _SORTED_FIELDS = sorted(RunSpec.model_fields)
 
 def _identity(field: str, value: Any) -> str:
     """What a field adds to a run's identity: canonical JSON."""
-    if isinstance(value, TrainSpec):
-        return value.identity
-    return _text_identity(field, value) if isinstance(value, str) else _json(value)
+    if isinstance(value, str):
+        return _text_identity(field, value)
+    if type(value) is int:  # the encoder says the same and takes ten times as long; a bool is no int to JSON
+        return str(value)
+    return value.identity if isinstance(value, TrainSpec) else _json(value)
 
 
 # Few different texts make many runs, and a text costs a parse; spelt out in full, it means the same at any time.

@@ -34,7 +34,9 @@ def summary(standing: Standing) -> str:
         counts["done"] += f" ({', '.join(f'{count} {kind}' for kind, count in standing.results.items())})"
     state = "running now" if standing.is_supervised else "not running"
     if standing.pace and standing.eta_seconds:
-        state += f", {standing.pace * 3600:,.{0 if standing.pace > 0.01 else 1}f} runs an hour, about {duration(standing.eta_seconds)} left"
+        an_hour = standing.pace * 3600
+        pace = f"{an_hour:,.0f}" if an_hour >= 10 else f"{an_hour:.1f}"
+        state += f", {pace} runs an hour, about {duration(standing.eta_seconds)} left"
     return f"{standing.study}: {len(standing.plan)} runs, {', '.join(counts.values()) or 'none planned'}; {state}"
 
 

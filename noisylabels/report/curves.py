@@ -13,6 +13,8 @@ from noisylabels.report.grid import Cell, Setting
 from noisylabels.report.wording import Quantity, count, percent, quantity
 
 X_LABEL = "wrong training labels, realised (%)"
+MOST_DOTS = 20
+"""Seeds of a cell that are drawn one by one; of more, the band says as much and the page stays small."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def degradation_section(setting: Setting, shown: Quantity, anchor: str) -> Secti
         anchor=anchor,
         title=setting.heading("Degradation"),
         paragraphs=(
-            "Lines are means over seeds, bands their 95 % t intervals, dots the single seeds. The horizontal axis is "
+            f"Lines are means over seeds, bands their 95 % t intervals, dots the single seeds (up to {MOST_DOTS}). The "
+            "horizontal axis is "
             "the share of training labels that are really wrong, not the rate that was asked for.",
         ),
         blocks=(block,) if block else (),
@@ -174,7 +177,8 @@ def _points(cells: Sequence[Cell], shown: Quantity) -> list[Point]:
         if interval is None:
             continue
         low, high = (None if end is None else end * shown.factor for end in (interval.low, interval.high))
-        dots = tuple(value * shown.factor for value in cell.values(shown).values())
+        values = cell.values(shown).values()
+        dots = tuple(value * shown.factor for value in values) if len(values) <= MOST_DOTS else ()
         x = 100 * (cell.rate if realised is None else realised)
         points.append(Point(x, interval.mean * shown.factor, low, high, dots))
     return sorted(points, key=lambda point: point.x)

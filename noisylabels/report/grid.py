@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
@@ -49,7 +50,7 @@ class Cell:
     rate: float
     runs: tuple[PlannedRun, ...]
 
-    @property
+    @cached_property
     def finished(self) -> tuple[RunResult, ...]:
         """Results that ended ``ok``: the only ones that enter a mean."""
         return tuple(run.result for run in self.runs if run.result is not None and run.result.status == "ok")
@@ -74,12 +75,20 @@ class Cell:
 
         Runs on one draw of labels are not independent of one another, so that draw is the unit.
         """
+        return {
+            key: fmean([values[pair] for pair in own]) if len(own) > 1 else values[own[0]]
+            for key, own in self._draws.items()
+            if all(pair in values for pair in own)
+        }
+
+    @cached_property
+    def _draws(self) -> dict[int, list[tuple[int, int]]]:
         several = len({run.spec.noise_seed for run in self.runs}) > 1
         pairs: dict[int, list[tuple[int, int]]] = {}
         for run in self.runs:
             pair = _draw(run.spec)
             pairs.setdefault(pair[0] if several else pair[1], []).append(pair)
-        return {key: fmean(values[p] for p in own) for key, own in pairs.items() if all(p in values for p in own)}
+        return pairs
 
     @property
     def realised_rate(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noisylabels.report.curves import MOST_DOTS
 from noisylabels.report.document import Block, Chart, Entry, Line, Panel, Point, Section, Table
 from noisylabels.report.entries import value_entry
 from noisylabels.report.grid import Cell, Setting
@@ -9,8 +10,9 @@ from noisylabels.report.wording import Quantity, percent, quantity
 from noisylabels.result import RunResult
 
 TEXT = (
-    "Every run of every rate is one mark; hollow marks are runs that collapsed, which enter no mean. To the left "
-    "embeddings lie closer to their class: that is worth nothing where accuracy is lost with it."
+    f"Every run of every rate is one mark, of more than {MOST_DOTS} seeds the first so many; hollow marks are runs "
+    "that collapsed, which enter no mean. To the left embeddings lie closer to their class: that is worth nothing "
+    "where accuracy is lost with it."
 )
 
 
@@ -33,7 +35,7 @@ def planes_section(setting: Setting, shown: Quantity, anchor: str) -> Section | 
 def _panel(setting: Setting, corruption: str, shown: Quantity, compactness: Quantity) -> Panel:
     lines = []
     for style, method in enumerate(setting.methods):
-        runs = [run for cell in setting.curve(method, corruption) for run in cell.runs if run.result is not None]
+        runs = [run for cell in setting.curve(method, corruption) for run in cell.runs[:MOST_DOTS]]
         points = [point for run in runs if run.result and (point := _point(run.result, shown, compactness))]
         if points:
             lines.append(Line(method, style, tuple(points), joined=False))

@@ -26,7 +26,13 @@ def protocol_section(study: Study, runs: Sequence[PlannedRun], shown: Quantity) 
     """The protocol card: what was run, on what, with what noise, where."""
     results = [run.result for run in runs if run.result is not None]
     tables = (_protocol(study, runs, shown), *_noise(runs), *_environment(results))
-    return Section("protocol", "Protocol", (ORACLE_KNOWLEDGE,), (Block(tables=tables),))
+    return Section("protocol", "Protocol", (ORACLE_KNOWLEDGE, *_again(study, results)), (Block(tables=tables),))
+
+
+def _again(study: Study, results: Sequence[RunResult]) -> tuple[str, ...]:
+    """How to have the same numbers once more."""
+    one = f"; one run alone and compared: noisylabels reproduce {results[0].run_id}" if results else ""
+    return (f"To run all of it again: noisylabels sweep {study.name}{one}. A run is its id: equal ids, equal numbers.",)
 
 
 def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Table:
@@ -153,7 +159,8 @@ def _environment(results: Sequence[RunResult]) -> Iterator[Table]:
     found = [result.provenance for result in results]
     items = [("versions", _tally(_pairs(one.get("versions")) for one in found))]
     items += [
-        (key, _tally(str(one.get(key, "")) for one in found)) for key in ("platform", "device", "precision", "threads")
+        (key, _tally(str(one.get(key, "")) for one in found))
+        for key in ("platform", "processor", "device", "precision", "threads")
     ]
     seconds = [float(one["seconds"]) for one in found if isinstance(one.get("seconds"), int | float)]
     if seconds:

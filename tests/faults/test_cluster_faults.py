@@ -306,9 +306,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_of_rays_own_instance_outlives_its_sweep_and_the_next_goes_on(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+def test_nothing_of_rays_own_instance_outlives_its_sweep(number: signal.Signals, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'noisylabels[ray]'")
     command = [*COMMAND, "--runs", str(tmp_path), "--set", "train.batch_size=32", "--workers", "1", "--engine"]
     sweep = subprocess.Popen(

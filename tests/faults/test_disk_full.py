@@ -139,6 +139,7 @@ def test_a_runs_folder_that_is_read_only_is_refused_before_anything_is_trained(c
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_sweep_on_a_full_disk_stops_with_a_line_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     """The whole command, its workers included."""
     (tmp_path / "tiny").mkdir()

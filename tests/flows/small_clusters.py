@@ -87,7 +87,7 @@ def ray_nodes(*nodes: dict[str, float]) -> Iterator[tuple[Any, list[Any]]]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_worker_niceness", "0")
-        from ray.cluster_utils import Cluster  # noqa: TID251 - to play the cluster that the engine is given
+        from ray.cluster_utils import Cluster
 
         memory = {"object_store_memory": 100_000_000}
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **memory})

@@ -202,7 +202,8 @@ def test_two_workers_give_what_one_gives(expected: list[RunResult], tmp_path: Pa
 def slurm_answers() -> bool:
     if shutil.which("sinfo") is None:
         return False
-    answer = subprocess.run(["sinfo", "--noheader", "--states=idle,mix,alloc"], capture_output=True, timeout=60)
+    command = ["timeout", "60", "sinfo", "--noheader", "--states=idle,mix,alloc"]
+    answer = subprocess.run(command, check=False, capture_output=True)
     return answer.returncode == 0 and bool(answer.stdout.strip())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import studies
+from noisylabels.data import MissingDataError
 from noisylabels.spec import SCHEMA_VERSION, RunSpec
 from noisylabels.study import Study
 
@@ -21,7 +22,11 @@ PUBLISHED = [name for name in studies.names() if studies.path(name).with_name("r
 def test_a_published_study_is_planned_into_the_runs_that_were_published(name: str) -> None:
     lines = studies.path(name).with_name("records.jsonl").read_text().splitlines()
     published = {(record := json.loads(line))["run_id"]: record["spec"] for line in lines}
-    plan = {spec.run_id: spec.model_dump(mode="json") for spec in Study.find(name).plan()}
+    try:
+        study = Study.find(name)
+    except MissingDataError as error:
+        pytest.skip(f"the study is of images that everybody brings: {error}")
+    plan = {spec.run_id: spec.model_dump(mode="json") for spec in study.plan()}
     assert sorted(plan) == sorted(published)
     for run_id, spec in published.items():
         assert plan[run_id] == spec

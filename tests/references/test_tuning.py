@@ -376,7 +376,10 @@ def tuning(study: Study, trials: int = 3) -> Tuning:
     "changes",
     [
         {},
-        {"question": 'Is "this" a \\ back\u0007slash, or a\nnew line = {x} # é 漢 😀?', "claims": ["a is better than b in accuracy under c"]},
+        {
+            "question": 'Is "this" a \\ back\u0007slash, or a\nnew line = {x} # é 漢 😀?',
+            "claims": ["a is better than b in accuracy under c"],
+        },
         {"noise_seeds": [0, 1], "train_seeds": [3], "seeds": None},
         {"axes": {"corruption": ["symmetric:rate=0.6", "identity_merge"], "rate": [0.2]},
          "methods": [{"head": "cosface + center", "loss": "gce:q=0.4", "train": {"learning_rate": 0.01}},

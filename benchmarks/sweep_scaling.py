@@ -1,0 +1,71 @@
+"""The local engine: a 40-run study with one worker and with two, side by side, and what supervision costs a run.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.sweep_scaling [--json FILE]
+
+Supervision is what a sweep takes beyond the seconds its runs say they took, a run and worker: process start, folders,
+bookkeeping. Data are read within the runs' process but before a run's own clock starts, and count as supervision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+from noisylabels.engines import Local
+from noisylabels.engines.worker import Place
+from noisylabels.store import StudyFolder
+from noisylabels.study import Study
+
+STUDY = {
+    "name": "scaling",
+    "base": {"dataset": "digits", "model": "small_cnn:width=16", "train": {"epochs": 8, "batch_size": 64}},
+    "seeds": 10,
+    "axes": {"head": ["softmax", "cam_softmax"], "corruption": ["symmetric"], "rate": [0.0, 0.4]},
+}
+
+
+def timed(folder: Path, workers: int, study: Study) -> tuple[float, float]:
+    """Seconds of the whole sweep, and the sum of what its runs took by themselves."""
+    plan, store = study.plan(), StudyFolder(folder)
+    began = time.monotonic()
+    Local().run(plan, store, Place(Path("data")), workers=workers, observe=lambda progress: None)
+    seconds = time.monotonic() - began
+    results = store.results(plan)
+    assert len(results) == len(plan), "every run must have a result"
+    return seconds, sum(float(result.provenance["seconds"]) for result in results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    study = Study.checked(STUDY)
+    runs = len(study.plan())
+    warm = Study.checked(STUDY | {"name": "warm", "seeds": 1})
+    with tempfile.TemporaryDirectory() as name:
+        timed(Path(name) / "warm", 1, warm)  # the server that runs are forked from is up from here on
+        one, one_own = timed(Path(name) / "one", 1, study)
+        two, two_own = timed(Path(name) / "two", 2, study)
+    found = {
+        "runs": runs,
+        "one_worker_seconds": round(one, 1),
+        "two_workers_seconds": round(two, 1),
+        "ratio": round(two / one, 3),
+        "supervision_seconds_a_run": round((one - one_own) / runs, 3),
+        "mean_run_seconds_one_worker": round(one_own / runs, 2),
+        "mean_run_seconds_two_workers": round(two_own / runs, 2),
+        "load_before": round(os.getloadavg()[1], 1),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+    print(json.dumps(found, indent=1))
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
