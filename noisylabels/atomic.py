@@ -18,11 +18,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     Once it returns, the content outlives a power cut.
 
     Raises:
-        OSError: it cannot be written; ``filename`` is ``path``. What was there before is there still, unless only the
-            last fsync failed.
+        OSError: it cannot be written; ``filename`` is ``path``, or the folder that cannot be made. What was there
+            before is there still, unless only the last fsync failed.
     """
+    _make_folder(path.parent)
     with _naming(path):
-        _make_folder(path.parent)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
         try:
             try:
@@ -78,8 +78,9 @@ def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    with _naming(folder):
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -92,7 +93,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let an error name the file that was to be written: a descriptor has no name, a temporary file has another's."""
+    """Let an error name what was to be written or made: a descriptor has no name, a temporary file has another's."""
     try:
         yield
     except OSError as error:

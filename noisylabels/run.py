@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from noisylabels.training.fit import EpochFit, Told, Training
 from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
 from noisylabels.training.streams import initialised_by
+
+LOG = logging.getLogger(__name__)
 
 OnEpoch = Callable[[Epoch], None]
 OnTrained = Callable[[Model, ImageBatches], None]
@@ -122,11 +125,14 @@ def _train(
     setting = _setting(training.models[0])
     history: list[Epoch] = []
     kept = checkpoints.latest()
-    if kept is not None and kept.get("setting") == setting:
+    if kept is not None and kept.get("setting") != setting:
+        LOG.warning("the checkpoint of %s is not used under %s, the run begins anew", kept.get("setting"), setting)
+    elif kept is not None:
         try:
             training.recall(kept["training"])
             history = [Epoch.model_validate_json(text) for text in kept["history"]]
-        except (KeyError, TypeError, ValueError, RuntimeError):  # left by another version of this program
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # left by another version of this program
+            LOG.warning("the checkpoint is not used, the run begins anew: %s", error)
             training = _begun(spec, problem, batches["train"], device)
     for epoch in history:
         on_epoch(epoch)

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import ValidationError
-
 from corruptions import CorruptedLabels
 from corruptions.files import noise_files
 from noisylabels.atomic import append_line, drop_unfinished, write_atomically
@@ -29,6 +27,7 @@ from noisylabels.checkpoint import StoredCheckpoints
 from noisylabels.ownership import is_held
 from noisylabels.result import Epoch, RunResult
 from noisylabels.spec import RunSpec
+from noisylabels.stored_result import read_result
 
 
 class StoreError(Exception):
@@ -172,12 +171,11 @@ class RunFolder:
     def _read(self, name: str) -> RunResult | None:
         path = self.path / name
         try:
-            result = RunResult.model_validate_json(path.read_bytes())
+            result = read_result(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (ValidationError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise StoreError(f"{path} is not a result ({reason}); remove its folder to run it again") from None
+        except ValueError as error:
+            raise StoreError(f"{path} is not a result ({error}); remove its folder to run it again") from None
         if result.run_id != self.path.name or result.spec.run_id != self.path.name:
             raise StoreError(f"{path} holds the result of run {result.spec.run_id}; remove its folder to run it again")
         return result

@@ -129,7 +129,8 @@ class Study(Frozen):
     def find(cls, name_or_path: str) -> Self:
         """A study by the name it ships under, or by the path of its file or folder."""
         file, shipped = cls.file(name_or_path), studies.names()
-        if not name_or_path or (file == studies.path(name_or_path) and name_or_path not in shipped):
+        is_unknown = "/" not in name_or_path and file == studies.path(name_or_path) and name_or_path not in shipped
+        if not name_or_path or is_unknown:
             raise UsageError(catalog.unknown("study", name_or_path, shipped) + "; or give the path of a study.toml")
         return cls.from_toml(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import version
@@ -28,6 +29,7 @@ from noisylabels.cli import (
     tune,
     verify,
 )
+from noisylabels.system_error import system_error
 
 EXAMPLES = """\
 How much does a representation learner lose when its training labels are wrong?
@@ -92,18 +94,34 @@ def root(
 
 def main() -> None:
     """Run the command line; every error is one line on stderr and an exit code, unless ``--debug`` asks for more."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another in its place
     try:
         code = app(standalone_mode=False)
+        _flush()
     except SystemExit:
-        # Typer's only exit in this mode: the reader of stdout (head, less) has left. Nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 0
+        code = 0  # Typer's only exit in this mode: the reader of stdout (head, less) has left. Nothing is wrong.
     except Exception as error:
         if "--debug" in sys.argv:
             raise
         sentence, code = _complaint(error)
         sys.stderr.write(f"noisylabels: {' '.join(sentence.split())}\n")
+    _give_up_what_cannot_be_written()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Python would try it again on its way out, and complain a second time."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _complaint(error: Exception) -> tuple[str, int]:
@@ -115,6 +133,6 @@ def _complaint(error: Exception) -> tuple[str, int]:
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "noisylabels"
         return f"{usage()} ({where} --help tells more)", int(error.exit_code)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror, 1
+    if isinstance(error, OSError):
+        return system_error(error), 1
     return f"internal error, please report it (noisylabels --debug ... shows where): {type(error).__name__}: {error}", 1

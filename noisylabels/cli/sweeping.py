@@ -14,10 +14,13 @@ from noisylabels.atomic import write_atomically
 from noisylabels.catalog import UsageError
 from noisylabels.cli.current_report import is_current, write_current
 from noisylabels.cli.outcome import Outcome
+from noisylabels.cli.planned import planned
 from noisylabels.cli.progress import SweepProgress, seeds
 from noisylabels.engines.engine import Engine, Progress
+from noisylabels.engines.local import Local
 from noisylabels.engines.worker import Place
 from noisylabels.estimate import estimate
+from noisylabels.index import StudyIndex
 from noisylabels.ownership import LockedError, locked
 from noisylabels.problem import check
 from noisylabels.spec import RunSpec
@@ -71,12 +74,12 @@ def run(study: Study, folder: StudyFolder, place: Place, manner: Manner) -> Outc
         if not is_owner:
             _refuse_another_study(folder, study)
         if todo:
-            pick_device(place.device)
-            overlaps = check(todo, place.data, download=place.download)
-            for dataset, shared in overlaps.items() if not manner.quiet else ():
-                sys.stderr.write(f"{dataset}: {shared.text}\n")
+            _check(todo, place, manner)
         if is_owner:
             write_atomically(folder.path / "study.json", _asked(study))
+            index = StudyIndex(folder.path)
+            index.refresh()
+            index.keep_plan(_asked(study), planned(plan))
         with contextlib.suppress(_FirstFailure):
             _run_all(todo, len(plan), folder, place, manner)
         results = folder.known(plan)
@@ -87,6 +90,16 @@ def run(study: Study, folder: StudyFolder, place: Place, manner: Manner) -> Outc
             if not is_current(study, plan, folder):
                 write_current(study, plan, folder, folder.known(plan))
     return Outcome(study, results, len(plan), already, len(todo), time.monotonic() - started, folder.path)
+
+
+def _check(todo: Sequence[RunSpec], place: Place, manner: Manner) -> None:
+    """Say what cannot be before anything runs, and what people held out share with those trained on."""
+    if isinstance(manner.engine, Local):  # a login node may lack what its workers have
+        pick_device(place.device)
+    overlaps = check(todo, place.data, download=place.download)
+    if not manner.quiet:
+        for dataset, shared in overlaps.items():
+            sys.stderr.write(f"{dataset}: {shared.text}\n")
 
 
 def pending(plan: Sequence[RunSpec], folder: StudyFolder, *, quarantined: bool = True) -> list[RunSpec]:

@@ -7,9 +7,12 @@ import errno
 import multiprocessing
 import os
 import signal
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 from noisylabels.attempts import Attempt, Begun, Outcome
 from noisylabels.engines.child import NOTHING_TO_DO, SHOW_STACKS, worker_process
@@ -53,7 +56,7 @@ class Worker:
         self._process = context.Process(  # type: ignore[attr-defined]
             target=worker_process, args=(self.folder, place, sender), name=self.spec.run_id
         )
-        with sender:
+        with sender, _main_module_left_alone():
             try:
                 self._process.start()
             except EOFError:  # the fork server could not fork
@@ -114,6 +117,21 @@ class Worker:
         attempt = replace(self._begun, pid=pid).ended(outcome, reason)
         self.folder.record(attempt)
         return attempt
+
+
+@contextlib.contextmanager
+def _main_module_left_alone() -> Iterator[None]:
+    """Keep ``multiprocessing`` from running the supervisor's main script again in each worker.
+
+    A worker needs nothing of it; to import a command line takes a tenth of a second, and a script that is not guarded
+    by ``__name__`` would start its sweep anew.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def worker_context() -> multiprocessing.context.BaseContext:

@@ -135,9 +135,12 @@ def metric_block(
     text: str = "",
     folded: bool = False,
 ) -> Block | None:
-    """One chart with a panel for each metric and corruption, and a table for each panel."""
+    """One chart with a panel for each metric and corruption, and a table for each panel.
+
+    Single seeds are drawn in the chart that is not ``folded``, the headline's: in all of them they would be megabytes.
+    """
     pairs = [(shown, kind) for shown in metrics for kind in corruptions]
-    panels = [_panel(setting, shown, kind) for shown, kind in pairs if _has_values(setting, shown, kind)]
+    panels = [_panel(setting, *pair, dotted=not folded) for pair in pairs if _has_values(setting, *pair)]
     if not panels:
         return None
     columns = len(corruptions) if len(corruptions) > 1 else len(metrics)
@@ -155,9 +158,9 @@ def _has_values(setting: Setting, shown: Quantity, corruption: str) -> bool:
     return any(cell.values(shown) for cell in cells)
 
 
-def _panel(setting: Setting, shown: Quantity, corruption: str) -> Panel:
+def _panel(setting: Setting, shown: Quantity, corruption: str, *, dotted: bool) -> Panel:
     lines = tuple(
-        Line(method, style, tuple(_points(setting.curve(method, corruption), shown)))
+        Line(method, style, tuple(_points(setting.curve(method, corruption), shown, dotted=dotted)))
         for style, method in enumerate(setting.methods)
     )
     return Panel(
@@ -170,7 +173,7 @@ def _panel(setting: Setting, shown: Quantity, corruption: str) -> Panel:
     )
 
 
-def _points(cells: Sequence[Cell], shown: Quantity) -> list[Point]:
+def _points(cells: Sequence[Cell], shown: Quantity, *, dotted: bool) -> list[Point]:
     points = []
     for cell in cells:
         interval, realised = cell.interval(shown), cell.realised_rate
@@ -178,7 +181,7 @@ def _points(cells: Sequence[Cell], shown: Quantity) -> list[Point]:
             continue
         low, high = (None if end is None else end * shown.factor for end in (interval.low, interval.high))
         values = cell.values(shown).values()
-        dots = tuple(value * shown.factor for value in values) if len(values) <= MOST_DOTS else ()
+        dots = tuple(value * shown.factor for value in values) if dotted and len(values) <= MOST_DOTS else ()
         x = 100 * (cell.rate if realised is None else realised)
         points.append(Point(x, interval.mean * shown.factor, low, high, dots))
     return sorted(points, key=lambda point: point.x)
