@@ -14,9 +14,15 @@ LEVEL = 0.05
 """An exact p-value above this confirms nothing, by convention."""
 
 _VERDICTS = (
-    ("{ours} lost less than {rivals}: the interval of the paired difference excludes 0.", "less"),
-    ("{ours} lost more than {rivals}: the interval of the paired difference excludes 0.", "more"),
-    ("No claim between {ours} and {rivals}: no interval of the paired difference excludes 0.", "open"),
+    (
+        "{ours} lost less than {rivals}: the interval of the paired difference excludes 0, and p is at most 0.05.",
+        "less",
+    ),
+    (
+        "{ours} lost more than {rivals}: the interval of the paired difference excludes 0, and p is at most 0.05.",
+        "more",
+    ),
+    ("No claim between {ours} and {rivals}: the interval includes 0, or p is above 0.05.", "open"),
 )
 
 
@@ -87,7 +93,7 @@ def _verdict(mine: Loss, rival: Loss, shown: Quantity) -> tuple[str, str]:
     if found is None:
         return "open", "no common seed"
     difference = found.difference
-    verdict = "open" if not difference.excludes_zero else "less" if difference.mean < 0 else "more"
+    verdict = "open" if not found.is_confirmed(LEVEL) else "less" if difference.mean < 0 else "more"
     p = "" if found.p_value is None else f", p = {found.p_value:.3g}"
     return verdict, _difference(difference, shown) + p
 

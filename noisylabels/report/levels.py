@@ -9,9 +9,9 @@ from noisylabels.report.wording import Quantity
 from noisylabels.statistics import compare
 
 _VERDICTS = (
-    ("Better than {reference}, the interval of the paired difference excludes 0: {rivals}.", "better"),
-    ("Worse than {reference}, the interval of the paired difference excludes 0: {rivals}.", "worse"),
-    ("No claim against {reference}, the interval includes 0 or there is none: {rivals}.", "open"),
+    ("Better than {reference}, the interval excludes 0 and p is at most 0.05: {rivals}.", "better"),
+    ("Worse than {reference}, the interval excludes 0 and p is at most 0.05: {rivals}.", "worse"),
+    ("No claim against {reference}, the interval includes 0, or p is above 0.05, or there is none: {rivals}.", "open"),
 )
 
 
@@ -33,9 +33,10 @@ def level_claims(losses: Sequence[Loss], reference: str, shown: Quantity) -> tup
             verdicts.setdefault("open", []).append((0.0, f"{loss.method} (no common seed)"))
             continue
         gain = found.difference.mean * (1 if shown.higher_is_better else -1)
-        verdict = "open" if not found.difference.excludes_zero else "better" if gain > 0 else "worse"
+        verdict = "open" if not found.is_confirmed() else "better" if gain > 0 else "worse"
         mean, ends = shown.difference(found.difference.mean), shown.difference_ends(found.difference)
-        text = f"{loss.method} ({mean} {shown.difference_unit} {ends}, n = {found.difference.n})"
+        p = "" if found.p_value is None else f", p = {found.p_value:.3g}"
+        text = f"{loss.method} ({mean} {shown.difference_unit} {ends}, n = {found.difference.n}{p})"
         verdicts.setdefault(verdict, []).append((gain, text))
     return tuple(
         sentence.format(reference=reference, rivals="; ".join(text for _, text in sorted(verdicts[key], reverse=True)))

@@ -24,6 +24,14 @@ class Comparison:
     difference: Interval
     p_value: float | None
 
+    def is_confirmed(self, level: float = 0.05) -> bool:
+        """Whether the interval excludes 0 *and* the exact test's p-value is at most ``level``.
+
+        With few pairs the interval alone leans on normal differences, and three pairs cannot go below p = 0.25. Above
+        40 pairs, where there is no p-value, the interval decides.
+        """
+        return self.difference.excludes_zero and (self.p_value is None or self.p_value <= level)
+
 
 def paired_differences(first: BySeed, second: BySeed) -> dict[int, float]:
     """``first[s] - second[s]`` for each seed s that both have, ascending; a seed that one lacks is left out.

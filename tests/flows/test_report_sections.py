@@ -129,6 +129,17 @@ def test_a_supported_claim(report) -> None:
     assert row[4:6] == ["0.00781", "0.00781"]
 
 
+def test_eight_seeds_earn_the_answer_its_sentence_and_three_do_not(report, results) -> None:
+    def answer(of) -> str:
+        return " ".join(text for block in section(of, "answer").blocks for text in block.paragraphs)
+
+    lost_less = "cam_softmax lost less than softmax (−"
+    assert lost_less in answer(report)
+    assert "p is at most 0.05" in answer(report)
+    assert lost_less not in answer(report_data(study(seeds=[0, 1, 2]), results))
+    assert "No claim between cam_softmax and softmax (−" in answer(report_data(study(seeds=[0, 1, 2]), results))
+
+
 def test_the_same_claim_the_other_way_round_is_refuted(results) -> None:
     other = "arcface degrades less than cam_softmax in accuracy under symmetric"
     (row,) = rows(report_data(study(claims=[other]), results), "claims")
