@@ -320,7 +320,8 @@ def test_json_and_figures(results, tmp_path: Path) -> None:
     assert [one["anchor"] for one in answer["sections"]] == [
         one.anchor for one in report_data(study(), results).sections
     ]
-    drawn = write_figures(study(), results, tmp_path / "figures", ["svg", "png", "pdf", "vl.json"])
+    small = study(axes={"head": ["softmax"], "corruption": ["symmetric"], "rate": [0.0, 0.4]}, claims=[])
+    drawn = write_figures(small, results, tmp_path / "figures", ["svg", "png", "pdf", "vl.json"])
     kinds = {kind: [file for file in drawn if file.name.endswith(kind)] for kind in ("svg", "png", "pdf", "vl.json")}
     assert len({len(files) for files in kinds.values()}) == 1
     assert kinds["png"][0].read_bytes().startswith(b"\x89PNG")
@@ -330,7 +331,7 @@ def test_json_and_figures(results, tmp_path: Path) -> None:
         assert spec["$schema"].endswith("v5.json")
         assert all(panel["data"]["values"] for panel in spec["concat"])
     before = {file: file.read_bytes() for file in drawn}
-    write_figures(study(), results, tmp_path / "figures", ["svg", "png", "pdf", "vl.json"])
+    write_figures(small, results, tmp_path / "figures", ["svg", "png", "pdf", "vl.json"])
     assert {file: file.read_bytes() for file in drawn} == before
 
 
@@ -343,7 +344,7 @@ def written(folder: Path, results) -> Path:
 
 def test_one_changed_number_is_named(results, tmp_path: Path) -> None:
     folder = written(tmp_path, results)
-    call = ["report", "verify", str(folder)]
+    call = ["report", "verify", str(folder / "report.md")]
     assert CliRunner().invoke(app, call).exit_code == 0
     lines = (folder / "records.jsonl").read_text().splitlines()
     record = json.loads(lines[-1])

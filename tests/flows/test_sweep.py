@@ -95,7 +95,7 @@ def test_an_interrupted_sweep_says_so_and_going_on_gives_what_an_undisturbed_one
     noisylabels: Cli, tmp_path: Path
 ) -> None:
     """Ctrl-C as a terminal sends it, to all processes at once; the other signals are among the faults."""
-    study = write_study(tmp_path, epochs=60)
+    study = write_study(tmp_path, epochs=20)
     runs = tmp_path / "runs"
     interrupted = subprocess.Popen(
         [*COMMAND, "sweep", str(study), "--runs", str(runs), "--workers", "2"],

@@ -262,7 +262,7 @@ def test_all_mistakes_of_a_file_of_ranges_are_said_at_once(tmp_path: Path) -> No
         "train.batch_size: low and high must be whole numbers; got 8 and 16.5",
         "unknown head 'arcfase'; did you mean 'arcface'?",
         "head.cosface.margin has no effect: the study's are arcface",
-        "head.arcface.margin: margin must be in [0, 3.14159]; got 9.0",
+        "head.arcface.margin: head: margin must be in [0, 3.14159]; got 9.0",
         "head.arcface.scale: must be { low, high, log }, { choices } or false; got 3",
         "loss.gce must be a table of parameters; got 0.7",
     ):
