@@ -51,7 +51,7 @@ def train(
     folder = StudyFolder(options.runs_folder(runs) / SINGLE_RUNS).run(spec.run_id)
     if folder.result() is None or (keep_model and not (folder.path / FILE).exists()):
         place = Place(root, device, threads, download, keep_model)
-        with locked(folder.path), interruptible("noisylabels train begins this run anew"):
+        with locked(folder.path), interruptible("the same command goes on from its last checkpoint"):
             folder.begin(spec)
             work(folder, place, on_epoch=lambda epoch: None if quiet else _say(epoch, spec.train.epochs))
     result = folder.result()

@@ -140,6 +140,7 @@ def how_often_done(folder: StudyFolder, plan: Sequence[RunSpec]) -> Counter[int]
     return Counter(sum(attempt.outcome == "done" for attempt in folder.run(spec.run_id).attempts()) for spec in plan)
 
 
+@pytest.mark.slow
 def test_two_that_join_share_the_runs_and_do_none_twice(tmp_path: Path) -> None:
     """Fault 7. The first has one worker, which is at a slow run: the second does the rest, both wait for the last."""
     file = study_file(tmp_path, seeds=2)

@@ -100,6 +100,7 @@ class Disturbed:
         return len(self.found) == len(self.plan)
 
 
+@pytest.mark.slow
 def test_six_runs_whose_supervisor_is_killed_at_every_turn(cli: Cli, tmp_path: Path) -> None:
     """In the middle of a run and right after one was done, in turn."""
     file = study_file(tmp_path, seeds=1, rates=[0.0, 0.2, 0.4])

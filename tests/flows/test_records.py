@@ -70,8 +70,12 @@ def test_published_records_are_the_whole_plan_of_their_study(name: str) -> None:
     assert [result.run_id for result in published] == [spec.run_id for spec in study.plan()]
 
 
+PUBLISHED = [n for n in studies.names() if studies.path(n).with_name("records.jsonl").exists()]
+QUICK = ("cifar10_symmetric", "quickstart")
+
+
 @pytest.mark.data
-@pytest.mark.parametrize("name", [n for n in studies.names() if studies.path(n).with_name("records.jsonl").exists()])
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in PUBLISHED])
 def test_the_published_labels_are_made_again_bit_by_bit(name: str) -> None:
     """A record's given labels hang on nothing but its spec: no later change of the code may move them."""
     published = read_records(studies.path(name).with_name("records.jsonl"))
