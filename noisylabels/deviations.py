@@ -119,7 +119,8 @@ def _of_runs(frozen: FrozenPlan, results: Sequence[RunResult]) -> Iterator[Devia
 def _dates(freeze: Freeze, results: Sequence[RunResult]) -> tuple[int, int]:
     """How many results began before the freeze, and how many do not say when."""
     began = [_began(result) for result in results]
-    return sum(date is not None and date < freeze.date for date in began), began.count(None)
+    frozen = freeze.date.replace(microsecond=0)  # records say when a run began to the second
+    return sum(date is not None and date < frozen for date in began), began.count(None)
 
 
 def _began(result: RunResult) -> datetime | None:

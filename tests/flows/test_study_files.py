@@ -534,6 +534,8 @@ class TestDeviations:
         results = self.all_done(study)
         early = self.all_done(study, started=NOW - timedelta(seconds=1))[:2]
         assert self.found(study, [*early, *results[2:]]) == {"dates": "2 began before it"}
+        same_second = [done(spec, started=NOW.isoformat(timespec="seconds")) for spec in study.plan()]
+        assert self.found(study, same_second) == {}, "a record says when it began to the second, and no better"
 
     def test_results_without_a_date_are_no_deviation_and_no_silence(self) -> None:
         study = study_of()
