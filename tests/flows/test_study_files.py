@@ -48,7 +48,7 @@ from noisylabels.study_schema import schema_text, study_schema
 Cli = Callable[..., tuple[int, str, str]]
 TINY = {"dataset": "digits:per_class=20,test_per_class=10", "model": "small_cnn:width=4"}
 CLAIM = "cosface degrades less than softmax in accuracy under symmetric"
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, 12, 0, 0, 400_000, tzinfo=UTC)
 
 
 @pytest.fixture
