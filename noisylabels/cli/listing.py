@@ -11,7 +11,18 @@ import typer
 from noisylabels import catalog
 from noisylabels.cli import options
 
-FAMILIES = ("corruptions", "heads", "regularisers", "losses", "strategies", "models", "metrics", "datasets", "studies")
+FAMILIES = (
+    "corruptions",
+    "heads",
+    "regularisers",
+    "losses",
+    "strategies",
+    "models",
+    "metrics",
+    "datasets",
+    "engines",
+    "studies",
+)
 IMAGE_SIDES = (32, 112)
 """Of the images that models are measured for: CIFAR's, and the usual face crop's."""
 
