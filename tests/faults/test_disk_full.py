@@ -18,7 +18,7 @@ import pytest
 from noisylabels.checkpoint import StoredCheckpoints
 from noisylabels.store import RunFolder
 from noisylabels.system_error import system_error
-from tests.faults.conftest import Cli
+from tests.conftest import Cli
 from tests.faults.failing_files import files_in, is_unfinished
 from tests.faults.small_disks import read_only, small_disk
 

@@ -24,7 +24,7 @@ from noisylabels.run import execute
 from noisylabels.spec import RunSpec
 from noisylabels.store import StudyFolder
 from noisylabels.study import Study
-from tests.faults.conftest import Cli
+from tests.conftest import Cli
 
 DATA = "digits:per_class=20,test_per_class=10"
 MODEL = "small_cnn:width=2,embedding_dim=8"

@@ -17,7 +17,7 @@ from corruptions.files import read_noise
 from noisylabels.records import read_records, write_records
 from noisylabels.store import StoreError, StudyFolder
 from noisylabels.study import Study
-from tests.faults.conftest import Cli
+from tests.conftest import Cli
 
 OLD = Path(__file__).parents[1] / "records" / "old_store"
 STATES = {

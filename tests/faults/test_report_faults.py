@@ -14,7 +14,7 @@ from noisylabels.result import Measurement, RunResult
 from noisylabels.spec import RunSpec
 from noisylabels.store import StudyFolder
 from noisylabels.study import Study
-from tests.faults.conftest import Cli
+from tests.conftest import Cli
 
 STUDY = """
 seeds = 3

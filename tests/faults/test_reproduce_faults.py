@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from PIL import Image
 
 from noisylabels.catalog import UsageError
-from noisylabels.cli import main
 from noisylabels.reproduction import compared
 from noisylabels.result import Measurement, RunResult
 from noisylabels.spec import RunSpec
@@ -24,19 +22,13 @@ TRAIN = {"epochs": 1, "batch_size": 8, "augment": "none"}
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process, in an empty folder: exit code, stdout, stderr; errors are one line."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NOISYLABELS_DATA", raising=False)
-    monkeypatch.delenv("NOISYLABELS_RUNS", raising=False)
+def cli(cli: Cli) -> Cli:
+    """The command line, whose errors are one line."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
+        code, out, err = cli(*arguments)
         assert err.count("\n") <= 1
-        return int(stop.value.code or 0), out, err
+        return code, out, err
 
     return call
 

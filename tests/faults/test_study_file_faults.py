@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisylabels.catalog import UsageError
-from noisylabels.cli import main
 from noisylabels.frozen_plan import frozen_again, read_frozen, write_frozen
 from noisylabels.report.deviations import deviations_section
 from noisylabels.report.document import ReportData
@@ -34,21 +32,6 @@ HOSTILE = (
     "<script>alert(1)</script>", "</script>", '"><img src=x onerror=alert(1)>', "$\\frac{$", "a\nb", "\u202egnp.exe",
     "🦊", "a\x00b", "../up", "a/b", "/etc/passwd", "x" * 300, "", " ", "-x", ".hidden", "=cmd()", "a b", "é", "CON:",
 )  # fmt: skip
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process, in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NOISYLABELS_RUNS", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def mistakes(content: str | bytes, folder: Path) -> str:

@@ -13,33 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from noisylabels.cli import main
 from noisylabels.cli.listing import FAMILIES
 from noisylabels.heads import REGULARISERS
 from noisylabels.spec import TABLES
 
 Cli = Callable[..., tuple[int, str, str]]
 DIGITS = "digits:per_class=30,test_per_class=20"
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run the command line in this process, in an empty folder; exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NOISYLABELS_DATA", raising=False)
-    monkeypatch.delenv("NOISYLABELS_RUNS", raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 TRAIN = ("train", "--dataset", DIGITS, "--model", "small_cnn:width=4", "--set", "train.epochs=2")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ from scipy.stats import binomtest
 import corruptions
 import noisylabels
 import studies
-from noisylabels.cli import main
 from noisylabels.cli.stored_runs import find_run
 from noisylabels.problem import pose
 from noisylabels.provenance import processor, source_sha256
@@ -46,22 +44,6 @@ OLD = {key: value for key, value in HERE.items() if key not in ("source_sha256",
 
 Cli = Callable[..., tuple[int, str, str]]
 Compare = Callable[[RunResult, RunResult], Reproduction]
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process, in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NOISYLABELS_DATA", raising=False)
-    monkeypatch.delenv("NOISYLABELS_RUNS", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from typing import Any
 
 import pytest
 
-from noisylabels.cli import main
 from noisylabels.cli.planned import planned
 from noisylabels.cli.standing import SteadyClock, look
 from noisylabels.cli.standing_text import summary, text
@@ -35,19 +34,6 @@ from noisylabels.study import Study
 COMMAND = [sys.executable, "-c", "from noisylabels.cli import main; main()"]
 LONG_AGO = 1_000_000_000
 Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def noisylabels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def planned_study(runs: Path, seeds: int) -> tuple[Path, Study]:

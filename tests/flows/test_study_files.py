@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import sys
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 import studies
 from noisylabels.axes import Axes, Method
 from noisylabels.catalog import UsageError
-from noisylabels.cli import main
 from noisylabels.cli.init import study_text
 from noisylabels.deviations import deviations
 from noisylabels.estimate import estimate
@@ -49,21 +47,6 @@ Cli = Callable[..., tuple[int, str, str]]
 TINY = {"dataset": "digits:per_class=20,test_per_class=10", "model": "small_cnn:width=4"}
 CLAIM = "cosface degrades less than softmax in accuracy under symmetric"
 NOW = datetime(2026, 3, 1, 12, 0, 0, 400_000, tzinfo=UTC)
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process, in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NOISYLABELS_RUNS", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def study_of(**changes: Any) -> Study:

@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from noisylabels.cli import main
 from noisylabels.engines.worker import Place, work
 from noisylabels.spec import RunSpec
 from noisylabels.store import StudyFolder
@@ -45,19 +42,6 @@ def write_study(folder: Path, epochs: int) -> Path:
     file.parent.mkdir(exist_ok=True)
     file.write_text(STUDY.format(epochs=epochs))
     return file
-
-
-@pytest.fixture
-def noisylabels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process, which shares one server of worker processes: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def stored(runs: Path) -> dict[str, str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from noisylabels.catalog import MissingExtraError, UsageError
-from noisylabels.cli import main
 from noisylabels.result import RunResult
 from noisylabels.spec import RunSpec
 from noisylabels.study import Study
@@ -41,19 +39,6 @@ head = ["softmax", "normalised_softmax"]
 corruption = ["symmetric"]
 rate = [0.0, 0.2, 0.4]
 """
-
-
-@pytest.fixture
-def noisylabels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["noisylabels", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return int(stop.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def write_study(folder: Path, text: str = TINY) -> Path:
