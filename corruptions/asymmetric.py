@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corruptions.checks import class_id
 from corruptions.class_maps import CLASS_MAPS, Pairs
@@ -15,7 +16,7 @@ from corruptions.corruption import Corruption, Decision
 from corruptions.draws import example_draws
 from corruptions.examples import Examples
 from corruptions.quota import exact, quota, smallest_per_group
-from corruptions.sparse_confusion import Cells, SparseConfusion
+from corruptions.sparse_confusion import Cells, SparseConfusion, dense_matrix
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,19 @@ class Asymmetric(Corruption):
         Raises:
             ValueError: a class id outside [0, K) or a named map of another K.
         """
-        cells = self.matrix
-        if not cells:
-            pairs = CLASS_MAPS[self.map](num_classes) if isinstance(self.map, str) else self.map
-            cells = tuple((source, target, 1.0) for source, target in pairs)
-        confusion = SparseConfusion.from_cells(cells)
+        confusion = SparseConfusion.from_cells(self._cells(num_classes))
         confusion.check_fits(num_classes)
         return confusion
+
+    def _cells(self, num_classes: int) -> Cells:
+        if self.matrix:
+            return self.matrix
+        pairs = CLASS_MAPS[self.map](num_classes) if isinstance(self.map, str) else self.map
+        return tuple((source, target, 1.0) for source, target in pairs)
+
+    def asked_matrix(self, num_classes: int) -> NDArray[np.float64]:
+        self.confusion(num_classes)
+        return (1 - self.rate) * np.eye(num_classes) + self.rate * dense_matrix(self._cells(num_classes), num_classes)
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         return per_class_flips(self, examples, self.confusion(examples.num_classes), seed)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corruptions.corruption import Corruption, Decision
 from corruptions.examples import Examples
 
@@ -31,6 +34,9 @@ class Clean(Corruption):
         super().__post_init__()
         if self.rate != 0:
             raise ValueError(f"rate of clean must be 0; got {self.rate}")
+
+    def asked_matrix(self, num_classes: int) -> NDArray[np.float64]:
+        return np.eye(num_classes)
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         return Decision(examples.true.copy(), num_asked=0)

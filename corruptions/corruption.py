@@ -160,6 +160,20 @@ class Corruption(ABC):
         """Whether every example keeps its own label whatever the labels are."""
         return self.rate == 0
 
+    def asked_matrix(self, num_classes: int) -> NDArray[np.float64] | None:
+        """``T[i, j]``: the probability that the parameters ask for that true class i is labelled j, shape (K, K).
+
+        Rows sum to one. What a seed makes of it is ``CorruptedLabels.transition_matrix``, whose mean over seeds this
+        is, but for the rounding of the rate to whole examples.
+
+        Returns:
+            None where the parameters alone do not say it: it depends on images, people or class sizes.
+
+        Raises:
+            ValueError: the parameters mean another number of classes.
+        """
+        return None
+
     def parameters(self) -> dict[str, Any]:
         """Field names and values, the rate included."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}

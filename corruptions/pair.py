@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corruptions.asymmetric import per_class_flips
 from corruptions.class_maps import pair
 from corruptions.corruption import Corruption, Decision
@@ -30,6 +33,9 @@ class Pair(Corruption):
 
     kind: ClassVar[str] = "pair"
     rate_of: ClassVar[str] = "examples of each class"
+
+    def asked_matrix(self, num_classes: int) -> NDArray[np.float64]:
+        return (1 - self.rate) * np.eye(num_classes) + self.rate * np.roll(np.eye(num_classes), 1, axis=1)
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         confusion = SparseConfusion.from_cells((i, j, 1.0) for i, j in pair(examples.num_classes))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corruptions.corruption import Corruption, Decision
 from corruptions.examples import Examples
 from corruptions.quota import quota, smallest_drawn
-from corruptions.symmetric import relabelled
+from corruptions.symmetric import relabelled, uniform_matrix
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class RandomLabels(Corruption):
 
     kind: ClassVar[str] = "random_labels"
     rate: float = 1.0
+
+    def asked_matrix(self, num_classes: int) -> NDArray[np.float64]:
+        return uniform_matrix(self.rate, num_classes, inclusive=True)
 
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         chosen = smallest_drawn(seed, "random_labels/which", examples.ids, quota(self.rate, len(examples)))

@@ -91,6 +91,20 @@ class SparseConfusion:
         return self.targets[np.searchsorted(self.thresholds, position, side="right")]
 
 
+def dense_matrix(cells: Iterable[tuple[int, int, float]], num_classes: int) -> NDArray[np.float64]:
+    """M of such cells as a (K, K) array, rows scaled to sum to one; for few classes.
+
+    >>> dense_matrix([(0, 1, 1.0)], 2)
+    array([[0., 1.],
+           [0., 1.]])
+    """
+    matrix, rows = np.eye(num_classes), _rows(cells)
+    for i, row in rows.items():
+        matrix[i] = 0.0
+        matrix[i, list(row)] = list(row.values())
+    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
+
+
 def _rows(cells: Iterable[tuple[int, int, float]]) -> dict[int, dict[int, float]]:
     rows: dict[int, dict[int, float]] = {}
     for i, j, p in cells:

@@ -42,10 +42,21 @@ class Symmetric(Corruption):
     kind: ClassVar[str] = "symmetric"
     inclusive: bool = False
 
+    def asked_matrix(self, num_classes: int) -> NDArray[np.float64]:
+        return uniform_matrix(self.rate, num_classes, inclusive=self.inclusive)
+
     def _decide(self, examples: Examples, basis: Examples, seed: int) -> Decision:
         chosen = smallest_drawn(seed, "symmetric/which", examples.ids, quota(self.rate, len(examples)))
         given = relabelled(examples, chosen, seed, "symmetric/target", inclusive=self.inclusive)
         return Decision(given, {"num_chosen": len(chosen)}, num_asked=None if self.inclusive else len(chosen))
+
+
+def uniform_matrix(rate: float, num_classes: int, *, inclusive: bool) -> NDArray[np.float64]:
+    """``(1 - rate) I + rate U``, U uniform over all classes or over all others, shape (K, K)."""
+    uniform = np.full((num_classes, num_classes), 1 / (num_classes if inclusive else num_classes - 1))
+    if not inclusive:
+        np.fill_diagonal(uniform, 0.0)
+    return (1 - rate) * np.eye(num_classes) + rate * uniform
 
 
 def relabelled(

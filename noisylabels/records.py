@@ -23,11 +23,11 @@ def read_records(path: Path) -> list[RunResult]:
         StoreError: a line is not a result, or one of another schema, or not the result of the run it says it is.
     """
     try:
-        lines = path.read_bytes().rstrip(b"\n").split(b"\n")
+        content = path.read_bytes().rstrip(b"\n")
     except FileNotFoundError:
         return []
     results = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.split(b"\n") if content else (), start=1):
         try:
             result = read_result(line)
         except ValueError as error:

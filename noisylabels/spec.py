@@ -100,7 +100,7 @@ def canonical(field: str, text: str) -> str:
     Raises:
         UsageError, MissingDataError: there is no such plug-in, or no such folder.
     """
-    plugin = catalog.build(TABLES[field], text, what=field)
+    plugin = _plugin(field, text)
     if isinstance(plugin, Corruption):
         steps = [step for step in getattr(plugin, "steps", (plugin,)) if not step.is_clean]
         plugin = functools.reduce(operator.add, steps) if steps else Clean()
@@ -176,7 +176,7 @@ class RunSpec(Frozen):
 
     def plugin(self, field: str) -> Any:
         """The plug-in that a field's text names, built."""
-        return catalog.build(TABLES[field], getattr(self, field), what=field)
+        return _plugin(field, getattr(self, field))
 
     def short(self, field: str) -> str:
         """The plug-in's text with defaults left out, for people."""
@@ -223,7 +223,19 @@ def _identity(field: str, value: Any) -> str:
     return value.identity if isinstance(value, TrainSpec) else _json(value)
 
 
-# Few different texts make many runs, and a text costs a parse; spelt out in full, it means the same at any time.
+def _plugin(field: str, text: str) -> Any:
+    """The plug-in that a text names: looked up, unless it may mean something else by now."""
+    depends_on_files = field == "dataset" or "@" in text
+    return catalog.build(TABLES[field], text, what=field) if depends_on_files else _known_plugin(field, text)
+
+
+# Few different texts make many runs, and a text costs a parse; the values are frozen.
+@functools.lru_cache(maxsize=10_000)
+def _known_plugin(field: str, text: str) -> Any:
+    return catalog.build(TABLES[field], text, what=field)
+
+
+# Spelt out in full, a text means the same at any time.
 @functools.lru_cache(maxsize=10_000)
 def _short_text(field: str, text: str) -> str:
     return catalog.short_text(catalog.build(TABLES[field], text, what=field))

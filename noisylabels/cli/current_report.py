@@ -15,7 +15,7 @@ from noisylabels.store import StudyFolder
 from noisylabels.study import Study
 
 REPORTS = ("report.html", "report.md")
-BESIDE = ("study.frozen.json", "tuning.json")
+BESIDE = ("study.frozen.json", "tuning.json", "examples.json")
 """Files beside a study's that its report speaks of; a sweep takes copies along."""
 
 

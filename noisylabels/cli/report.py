@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +35,10 @@ def report(
     figure_formats: Annotated[
         str, typer.Option("--figure-format", help="Of svg, png, pdf, vl.json (Vega-Lite).")
     ] = "svg",
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Show images with wrong labels, too: kept as examples.json beside it.")
+    ] = False,
+    data: options.DataFolder = None,
     runs: options.RunsFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -56,7 +61,10 @@ def report(
     asked, folder = stored_study(study, options.runs_folder(runs))
     results = known_results(study, asked, folder)
     where = out or folder.path
-    files = write_formats(asked, results, where, kinds, Context.beside(Study.file(study), folder.path))
+    context = Context.beside(Study.file(study), folder.path)
+    if examples:
+        context = dataclasses.replace(context, examples=_examples(asked, options.data_folder(data), where))
+    files = write_formats(asked, results, where, kinds, context)
     write_records(where / "records.jsonl", results)
     drawn = [str(file) for file in write_figures(asked, results, figures, figure_kinds)] if figures else []
     found, planned = len(results), len(asked.plan())
@@ -68,6 +76,15 @@ def report(
     typer.echo(f"report over {found} of {planned} runs: " + "\n".join(str(file) for file in files.values()))
     if figures:
         typer.echo(f"{len(drawn)} figures: {figures}")
+
+
+def _examples(study: Study, root: Path, folder: Path) -> tuple[Any, ...]:
+    from noisylabels.atomic import write_atomically
+    from noisylabels.report.noise_examples import FILE, draw_examples, to_file
+
+    drawn = draw_examples(study.plan(), root)
+    write_atomically(folder / FILE, to_file(drawn))
+    return drawn
 
 
 def _chosen(text: str, known: tuple[Any, ...], what: str) -> list[Any]:

@@ -18,12 +18,14 @@ from noisylabels.report.grid import PlannedRun, Setting, settings
 from noisylabels.report.histories import histories_section
 from noisylabels.report.ledger import ledger_section
 from noisylabels.report.matrix import matrix_section
+from noisylabels.report.noise_examples import examples_section
 from noisylabels.report.planes import planes_section
 from noisylabels.report.protocol import protocol_section
 from noisylabels.report.pulls import pulls_section
 from noisylabels.report.reliability import reliability_section
 from noisylabels.report.resolving import resolving_section
 from noisylabels.report.selection import selection_section
+from noisylabels.report.spread import spread_section
 from noisylabels.report.transitions import transitions_section
 from noisylabels.report.tuning import tuning_section
 from noisylabels.report.verdicts import verdicts_section
@@ -52,6 +54,8 @@ def report_data(study: Study, results: Sequence[RunResult], context: Context | N
         sections += _setting_sections(setting, shown, f"s{number}")
     if beside.tuning is not None:
         sections.append(tuning_section(beside.tuning, study))
+    pictures = examples_section(beside.examples)
+    sections += [pictures] if pictures else []
     sections += [deviations_section(study, beside.frozen, results), protocol_section(study, runs, shown)]
     return ReportData(title=study.name, question=study.question, sections=tuple(sections))
 
@@ -66,6 +70,7 @@ def _setting_sections(setting: Setting, shown: Quantity, anchor: str) -> list[Se
         degradation_section(setting, shown, f"{anchor}-degradation"),
         comparison_section(setting, shown, f"{anchor}-pairs"),
         matrix_section(setting, shown, f"{anchor}-matrix"),
+        spread_section(setting, shown, f"{anchor}-spread"),
         degrading_section(setting, shown, f"{anchor}-statistics"),
         resolving_section(setting, shown, f"{anchor}-resolution"),
         controls_section(setting, shown, f"{anchor}-controls"),

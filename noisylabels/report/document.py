@@ -119,14 +119,24 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image as it is, a PNG in base64; ``description`` says in words what is to be seen."""
+
+    title: str
+    description: str
+    png_base64: str
+
+
+@dataclass(frozen=True)
 class Block:
-    """A chart with the tables of its numbers; either may be absent. ``folded`` tables are shown on demand."""
+    """A chart with the tables of its numbers, or a picture; each may be absent. ``folded``: shown on demand."""
 
     chart: Chart | None = None
     tables: tuple[Table, ...] = ()
     folded: bool = False
     title: str = ""
     paragraphs: tuple[str, ...] = ()
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)

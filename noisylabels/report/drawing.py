@@ -73,6 +73,7 @@ def draw(chart: Chart, *, background: str = "none") -> str:
     with figure_of(chart) as figure:
         buffer = io.StringIO()
         figure.set_canvas(FigureCanvasSVG(figure))
+        _lay_out(figure)
         figure.savefig(
             buffer, format="svg", facecolor=background, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
         )
@@ -105,9 +106,18 @@ def figure_of(chart: Chart) -> Iterator[Figure]:
             else:
                 _draw_panel(axes, panel)
             title = _broken(_label(panel.title), _TITLE_LIMITS[columns - 1])
-            axes.set_title(title, fontsize=9.5, fontweight="bold", loc="left")
+            axes.set_title(title, fontsize=9.5, fontweight="bold", loc="left", y=1.0)
         _legend(figure, across)
         yield figure
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give everything its place, for good; saving would draw the whole figure once more only to do so."""
+    figure.dpi = 72  # what the writer of SVG measures letters by
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 @contextmanager
@@ -185,7 +195,9 @@ def _draw_marks(axes: Axes, line: Line) -> None:
     full = [(point.x, point.y) for point in line.points if not point.hollow]
     hollow = [(point.x, point.y) for point in line.points if point.hollow]
     axes.plot(*_columns(full), label=_label(line.label), color=colour, marker=marker, markersize=3.5, linestyle="none")
-    axes.plot(*_columns(hollow), color=colour, marker=marker, markersize=5.5, linestyle="none", markerfacecolor="none")
+    if hollow:
+        x, y = _columns(hollow)
+        axes.plot(x, y, color=colour, marker=marker, markersize=5.5, linestyle="none", markerfacecolor="none")
 
 
 def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:

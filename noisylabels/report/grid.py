@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import fmean
 from typing import Literal
 
-from corruptions import Control
+from corruptions import CORRUPTIONS, Control
+from noisylabels import catalog
 from noisylabels.noise_rates import without_rate
 from noisylabels.report.wording import Quantity
 from noisylabels.result import RunResult, Status
@@ -55,10 +56,17 @@ class Cell:
         """Results that ended ``ok``: the only ones that enter a mean."""
         return tuple(run.result for run in self.runs if run.result is not None and run.result.status == "ok")
 
-    def values(self, shown: Quantity) -> dict[int, float]:
+    def values(self, shown: Quantity) -> Mapping[int, float]:
         """The metric by seed, where it is defined."""
-        found = {_draw(result.spec): result.value(shown.name, shown.selection) for result in self.finished}
-        return self._by_draw({pair: value for pair, value in found.items() if value is not None})
+        if shown not in self._values:
+            found = {_draw(result.spec): result.value(shown.name, shown.selection) for result in self.finished}
+            self._values[shown] = self._by_draw({pair: value for pair, value in found.items() if value is not None})
+        return self._values[shown]
+
+    @cached_property
+    def _values(self) -> dict[Quantity, dict[int, float]]:
+        """What was asked for before: a report looks at each cell a dozen times."""
+        return {}
 
     def interval(self, shown: Quantity) -> Interval | None:
         """Mean over seeds with its 95 % interval; None without a value."""
@@ -179,7 +187,12 @@ def _setting(dataset: str, model: str, runs: dict[tuple[str, str, float], list[P
 
 def corruption_and_rate(spec: RunSpec) -> tuple[str, float]:
     """The corruption's short text without its rate, and the rate; of a sum, the first step's."""
-    return without_rate(spec.plugin("corruption"))
+    return _parted(spec.corruption)
+
+
+@lru_cache(maxsize=10_000)  # few different texts make many runs, and a text costs a parse
+def _parted(corruption: str) -> tuple[str, float]:
+    return without_rate(catalog.build(CORRUPTIONS, corruption, what="corruption"))
 
 
 def _controlled(spec: RunSpec) -> str:

@@ -11,6 +11,10 @@ from noisylabels.report.wording import plain
 PIXELS_PER_POINT = 100 / 72
 """A drawing is never shown larger than this, so that lettering has one size in all of them."""
 
+_PLACES = re.compile(r"(\d*\.\d\d)\d+")
+_GEOMETRY = ("d", "x", "y", "points")
+"""Attributes whose numbers are places on the drawing, in points: a hundredth of one is enough for any eye."""
+
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
@@ -58,4 +62,6 @@ def _renamed(name: str, value: str, prefix: str) -> str:
         return f"{prefix}-{value}"
     if name == "href" and value.startswith("#"):
         return f"#{prefix}-{value[1:]}"
+    if name in _GEOMETRY:
+        return _PLACES.sub(r"\1", value)
     return _REFERENCE.sub(rf"url(#{prefix}-\1)", value).replace(INK, "currentColor")

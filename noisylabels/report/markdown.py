@@ -53,6 +53,8 @@ def _block(block: Block) -> Iterator[str]:
         yield from (f"### {escape(block.title)}", "")
     for paragraph in block.paragraphs:
         yield from (escape(paragraph), "")
+    if block.picture is not None:
+        yield from (f"{escape(block.picture.description)} The picture is in report.html.", "")
     for table in block.tables:
         yield from table_lines(table)
 

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from noisylabels.report.document import Chart, ReportData
+from noisylabels.report.document import Chart, Picture, ReportData
 from noisylabels.report.drawing import draw
 from noisylabels.report.inline_svg import inline_svg
 from noisylabels.report.wording import plain
@@ -23,6 +23,9 @@ def to_html(report: ReportData) -> str:
         svg = inline_svg(draw(chart), prefix=f"chart{next(numbers)}", title=chart.title, description=chart.description)
         return Markup(svg)  # our own drawing; every text in it was escaped by the XML writer
 
+    def data(picture: Picture) -> Markup:
+        return Markup(re.sub(r"[^A-Za-z0-9+/=]", "", picture.png_base64))  # nothing that could end the attribute
+
     environment = Environment(
         loader=PackageLoader("noisylabels.report", "."),
         autoescape=True,
@@ -31,7 +34,7 @@ def to_html(report: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("template.html.j2").render(report=report, drawing=drawing)
+    return environment.get_template("template.html.j2").render(report=report, drawing=drawing, data=data)
 
 
 def _printable(value: Any) -> Any:

@@ -14,8 +14,9 @@ from noisylabels.report.wording import decimal, percent
 from noisylabels.result import RunResult
 
 TEXT = (
-    "Training images at each corruption's highest rate, means over seeds: of each true class, the share that was given "
-    "each label, and the share that each method predicts as it at the end. A method that has learnt the noise by heart "
+    "Training images at each corruption's highest rate, means over seeds: of each true class, the share that was to be "
+    "given each label (where the corruption's parameters say so), the share that was given it, and the share that each "
+    "method predicts as it at the end. A method that has learnt the noise by heart "
     "looks like the labels; one that has seen through it is dark on the diagonal only."
 )
 
@@ -35,7 +36,8 @@ def _block(setting: Setting, corruption: str) -> Block | None:
         return None
     names = _names(cells)
     given = _mean([_given(result, len(names)) for cell in cells[:1] for result in cell.finished])
-    maps = [_map(f"given labels ({corruption}, asked {percent(cells[0].rate)})", "given label", given, names)]
+    maps = [*_asked(cells[0], names)]
+    maps += [_map(f"given labels ({corruption}, asked {percent(cells[0].rate)})", "given label", given, names)]
     learned = [_mean([_learned(result) for result in cell.finished]) for cell in cells]
     maps += [
         _map(f"learned by {cell.method}", "predicted label", shares, names)
@@ -44,6 +46,12 @@ def _block(setting: Setting, corruption: str) -> Block | None:
     title = f"{corruption}, asked {percent(cells[0].rate)}"
     chart = Chart(setting.heading(title), _describe(cells, given, learned), tuple(maps), 3)
     return Block(chart, (_table(cells, given, learned, title),), folded=True, title=title)
+
+
+def _asked(cell: Cell, names: Sequence[str]) -> list[HeatMap]:
+    """What the corruption's parameters ask for, where they alone say it."""
+    asked = cell.runs[0].spec.plugin("corruption").asked_matrix(len(names))
+    return [] if asked is None else [_map(f"asked ({cell.corruption})", "given label", asked, names)]
 
 
 def _map(title: str, across: str, shares: Shares, names: Sequence[str]) -> HeatMap:

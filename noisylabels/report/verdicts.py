@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,7 +84,8 @@ def judge(claim: Claim, setting: Setting) -> Judged:
     found = {loss.method: loss for loss in losses(setting, claim.corruption, shown)}
     first, second = found[str(ours)], found[str(rival)]
     if claim.kind == "degrades less":
-        better, worse = dict(second.curve_by_seed), dict(first.curve_by_seed)  # the rival's loss minus ours
+        better: Mapping[int, float] = dict(second.curve_by_seed)
+        worse: Mapping[int, float] = dict(first.curve_by_seed)  # the rival's loss minus ours
     else:
         better, worse = first.noisy.values(shown), second.noisy.values(shown)
         if not shown.higher_is_better:

@@ -38,6 +38,11 @@ def test_records_come_back_equal(study_file: Path) -> None:
     assert read_records(study_file.with_name("records.jsonl")) == results
 
 
+def test_no_results_are_records_too(tmp_path: Path) -> None:
+    write_records(tmp_path / "records.jsonl", [])
+    assert read_records(tmp_path / "records.jsonl") == []
+
+
 def test_records_stand_in_where_nothing_was_run(study_file: Path, tmp_path: Path) -> None:
     study, folder = Study.from_toml(study_file), StudyFolder(tmp_path / "runs" / "mine")
     published = [result_of(spec) for spec in study.plan()]

@@ -232,11 +232,47 @@ def test_all_pairs(report) -> None:
     assert found["arcface:margin=0.2", "cam_softmax"][1:] == ["0, 0, 2", "0.00781", "0.0234"]
 
 
+def test_interquartile_means_and_profiles(report, results) -> None:
+    values = {
+        head: [
+            result.value("accuracy")
+            for result in results
+            if result.spec.short("head") == head and result.spec.plugin("corruption").rate > 0
+        ]
+        for head in ("softmax", "arcface:margin=0.2", "cam_softmax")
+    }
+    found = {row[0]: row[1:] for row in rows(report, "s1-spread")}
+    for head, own in values.items():
+        assert len(own) == 2 * SEEDS
+        assert found[head] == [
+            f"{100 * stats.trim_mean(own, 0.25):.1f}",  # SciPy's trims a quarter at either end
+            f"{100 * np.median(own):.1f}",
+            str(2 * SEEDS),
+        ]
+        assert found[head][0] != f"{100 * np.mean(own):.2f}"
+    (panel,) = chart_of(report, "s1-spread").panels
+    assert isinstance(panel, Panel)
+    for line in panel.lines:
+        ecdf = stats.ecdf(values[line.label])
+        for point in line.points:
+            assert point.y == pytest.approx(100 * ecdf.sf.evaluate(point.x / 100))
+            assert point.low is not None
+            assert point.high is not None
+            assert point.low <= point.y <= point.high
+
+
+def test_a_method_without_runs_at_a_rate_is_not_spread(results) -> None:
+    some = [one for one in results if not (one.spec.head.startswith("cam") and "0.4" in one.spec.corruption)]
+    assert {row[0] for row in rows(report_data(study(), some), "s1-spread")} == {"softmax", "arcface:margin=0.2"}
+
+
 # What is drawn
 
 
 def test_heat_maps_are_the_shares_of_the_counts(report) -> None:
-    given, *learned = chart_of(report, "s1-transitions").panels
+    asked, given, *learned = chart_of(report, "s1-transitions").panels
+    assert isinstance(asked, HeatMap)
+    np.testing.assert_allclose(asked.percent, [[60, 20, 20], [20, 60, 20], [20, 20, 60]])
     assert isinstance(given, HeatMap)
     np.testing.assert_allclose(given.percent, [[80, 20, 0], [0, 100, 0], [10, 0, 90]])
     assert len(learned) == 3

@@ -192,6 +192,26 @@ def law_only_claimed_confusions(case: Case) -> None:
             assert i == j or j in case.may_become(i), f"class {i} was given the label {j}"  # -1: was left out
 
 
+def law_asked_matrix_is_the_mean_over_seeds(case: Case) -> None:
+    asked = case.make(float(case.some_rate)).asked_matrix(case.num_classes)
+    if asked is None:
+        return
+    assert asked.shape == (case.num_classes, case.num_classes)
+    assert asked.min() >= 0
+    np.testing.assert_allclose(asked.sum(axis=1), 1)
+    labels, seeds = np.tile(case.labels, 10), range(20)
+    sizes = Counter(labels.tolist())
+    cells: Counter[tuple[int, int]] = Counter()
+    for seed in seeds:
+        noise = case.apply(case.some_rate, seed=seed, labels=labels)
+        cells.update(zip(noise.true.tolist(), noise.given.tolist(), strict=True))
+    for i, size in sizes.items():
+        for j in range(case.num_classes):
+            p = float(asked[i, j])
+            by_chance = 5 * math.sqrt(p * (1 - p) / (size * len(seeds)))
+            assert abs(cells[i, j] / (size * len(seeds)) - p) <= by_chance + 0.5 / size, f"class {i} labelled {j}"
+
+
 def law_noise_follows_the_example(case: Case) -> None:
     shuffle = np.random.default_rng(5)
     ids = shuffle.permutation(10 * len(case.labels))[: len(case.labels)] - 3

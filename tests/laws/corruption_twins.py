@@ -250,6 +250,8 @@ TWINS: list[tuple[Callable[[float], Corruption], Case, str]] = [
     (lambda rate: ConsecutiveFineIds(rate, map="cifar100_superclass"), ASYMMETRIC_CIFAR100, "only_claimed_confusions"),
     (lambda rate: TwoClassesPerSuperclass(rate, map="cifar100_superclass"), ASYMMETRIC_CIFAR100, "realises_its_rate"),
     (OwnClassIncluded, SYMMETRIC, "realises_its_rate"),
+    (OwnClassIncluded, SYMMETRIC, "asked_matrix_is_the_mean_over_seeds"),
+    (lambda rate: ChainedFlips(rate, map="cifar10"), ASYMMETRIC_CIFAR10, "asked_matrix_is_the_mean_over_seeds"),
     (FlooredCells, SYMMETRIC, "realises_its_rate"),
     (FlooredCount, SYMMETRIC, "realises_its_rate"),
     (BernoulliFlips, SYMMETRIC, "realises_its_rate"),
