@@ -10,6 +10,7 @@ import typer
 
 from noisylabels import catalog
 from noisylabels.cli import options
+from noisylabels.cli.read_tables import REQUIRED, UnreadableError, read_table
 
 FAMILIES = (
     "corruptions",
@@ -29,13 +30,18 @@ IMAGE_SIDES = (32, 112)
 
 def list_plugins(
     family: Annotated[str, typer.Argument(help=" | ".join(FAMILIES))],
+    sizes: Annotated[
+        bool, typer.Option("--sizes", help="Of models: parameters and multiply-adds, counted now (some seconds).")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """List a family of plug-ins: name, parameters with their defaults, first line of the documentation."""
     if family not in FAMILIES:
         raise catalog.UsageError(catalog.unknown("family", family, FAMILIES))
-    rows = _studies() if family == "studies" else [_row(name, plugin) for name, plugin in _table(family).items()]
-    if family == "models":
+    if sizes and family != "models":
+        raise catalog.UsageError(f"--sizes is for models; got {family!r}")
+    rows = _studies() if family == "studies" else _rows(family)
+    if sizes:
         rows = [row | _sizes(plugin()) for row, plugin in zip(rows, _table(family).values(), strict=True)]
     if as_json:
         typer.echo(json.dumps(rows))
@@ -44,25 +50,49 @@ def list_plugins(
         typer.echo(f"{row['name']:20} {row['summary']}")
         if row["parameters"]:
             typer.echo(f"{'':20}   {row['parameters']}")
-        if family == "models":
+        if sizes:
             typer.echo(f"{'':20}   {_sizes_in_words(row)}")
+
+
+def _rows(family: str) -> list[dict[str, Any]]:
+    """By the source, where that says all; else by importing the room, whose torch takes seconds."""
+    try:
+        return [
+            {"name": found.name, "parameters": _parameters(found.parameters), "summary": found.summary}
+            for found in read_table(_room(family), family.upper())
+        ]
+    except UnreadableError:
+        return [_row(name, plugin) for name, plugin in _table(family).items()]
+
+
+def _room(family: str) -> str:
+    room = {"datasets": "data", "regularisers": "heads"}.get(family, family)
+    return "corruptions" if family == "corruptions" else f"noisylabels.{room}"
 
 
 def _table(family: str) -> dict[str, type[Any]]:
     """One family's table, importing that room only."""
     from importlib import import_module
 
-    room = {"datasets": "data", "regularisers": "heads"}.get(family, family)
-    module = "corruptions" if family == "corruptions" else f"noisylabels.{room}"
-    table: dict[str, type[Any]] = getattr(import_module(module), family.upper())
+    table: dict[str, type[Any]] = getattr(import_module(_room(family)), family.upper())
     return table
 
 
 def _row(name: str, plugin: type[Any]) -> dict[str, Any]:
     fields = [field for field in dataclasses.fields(plugin) if field.init]
-    shown = [f.name if f.default is dataclasses.MISSING else f"{f.name}={_shown(f.default)}" for f in fields]
+    defaults = {f.name: _default(f) for f in fields}
     summary = (plugin.__doc__ or "").strip().splitlines()[0]
-    return {"name": name, "parameters": ",".join(shown), "summary": summary}
+    return {"name": name, "parameters": _parameters(defaults), "summary": summary}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return REQUIRED if field.default is dataclasses.MISSING else field.default
+
+
+def _parameters(defaults: dict[str, Any]) -> str:
+    return ",".join(name if value is REQUIRED else f"{name}={_shown(value)}" for name, value in defaults.items())
 
 
 def _shown(value: Any) -> str:

@@ -37,6 +37,8 @@ _PANEL_WIDTHS = (6.2, 5.0, 3.5)
 """Inches, of one, two or three panels in a row."""
 _TITLE_LIMITS = (80, 64, 38)
 """Letters of a title's line over such a panel."""
+_SIDE_LIMIT = 40
+"""Letters of a line that stands beside a panel: a longer one reaches into the next panel's."""
 LABEL_LIMIT = 60
 
 _LEGEND_ROWS, _LEGEND_ROW = 3, 0.2
@@ -135,7 +137,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         else:
             _draw_marks(axes, line)
     axes.set_xlabel(_label(panel.x_label))
-    axes.set_ylabel(_label(panel.y_label))
+    axes.set_ylabel(_broken(_label(panel.y_label), _SIDE_LIMIT))
     axes.grid(axis="y", color=INK, alpha=0.13, linewidth=0.7)
     axes.tick_params(length=3, width=0.7)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=panel.x_label == "epoch"))
@@ -235,7 +237,7 @@ def _broken(title: str, limit: int) -> str:
         if lines[-1] and len(lines[-1]) + len(part) > limit:
             lines.append("")
         lines[-1] += part
-    return "\n".join(lines)
+    return "\n".join(line.strip() for line in lines)
 
 
 def _label(text: str) -> str:
