@@ -37,9 +37,10 @@ from noisylabels.spec import TrainSpec
 from noisylabels.strategies import STRATEGIES
 from noisylabels.torchvision_shim import import_torchvision
 from noisylabels.training.device import pick_precision
-from noisylabels.training.fit import Told, fit, make_optimizer
+from noisylabels.training.fit import Told, Training
 from noisylabels.training.images import ImageBatches, channel_statistics
 from noisylabels.training.model import Model
+from noisylabels.training.optimizer import make_optimizer
 
 MODELS_TO_TIME = ["small_cnn:width=8", "small_cnn:width=16", "small_cnn", "resnet8"]
 CPU = torch.device("cpu")
@@ -90,7 +91,7 @@ def ours(text: str, images: ImageSet) -> Callable[[], int]:
     strategy = catalog.build(STRATEGIES, "standard", what="strategy")
 
     def epoch() -> int:
-        fit([model], batches, Told(labels, 10), loss, strategy, SPEC, seed=0, on_epoch=lambda fitted, model: None)
+        Training([model], batches, Told(labels, images.num_classes), loss, strategy, SPEC, seed=0).run_epoch()
         return len(images.labels) // SPEC.batch_size * SPEC.batch_size
 
     return epoch

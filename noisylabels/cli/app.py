@@ -11,11 +11,14 @@ from typing import Annotated
 import typer
 
 from noisylabels.cli import (
+    audit,
     check,
     compare,
     corrupt,
+    dashboard,
     data,
     doctor,
+    export_sweep,
     index,
     init,
     listing,
@@ -25,6 +28,7 @@ from noisylabels.cli import (
     status,
     study,
     sweep,
+    sync,
     train,
     tune,
     verify,
@@ -58,6 +62,7 @@ app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.add_typer(corrupt.app, name="corrupt")
 app.add_typer(data.app, name="data")
+app.add_typer(audit.app, name="audit")
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("status")(status.status)
@@ -67,6 +72,9 @@ app.command("check")(check.check)
 app.command("tune")(tune.tune)
 app.command("reproduce")(reproduce.reproduce)
 app.command("index")(index.index)
+app.command("sync")(sync.sync)
+app.command("dashboard")(dashboard.dashboard)
+app.command("export-sweep")(export_sweep.export_sweep)
 study.app.command("power")(power.power)
 app.add_typer(study.app, name="study")
 app.command("list")(listing.list_plugins)

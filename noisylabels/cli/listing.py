@@ -22,6 +22,8 @@ FAMILIES = (
     "metrics",
     "datasets",
     "engines",
+    "trackers",
+    "detectors",
     "studies",
 )
 IMAGE_SIDES = (32, 112)
@@ -40,9 +42,10 @@ def list_plugins(
         raise catalog.UsageError(catalog.unknown("family", family, FAMILIES))
     if sizes and family != "models":
         raise catalog.UsageError(f"--sizes is for models; got {family!r}")
-    rows = _studies() if family == "studies" else _rows(family)
     if sizes:
-        rows = [row | _sizes(plugin()) for row, plugin in zip(rows, _table(family).values(), strict=True)]
+        rows = [_row(name, plugin) | _sizes(plugin()) for name, plugin in _table(family).items()]
+    else:
+        rows = _studies() if family == "studies" else _rows(family)
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -66,7 +69,8 @@ def _rows(family: str) -> list[dict[str, Any]]:
 
 
 def _room(family: str) -> str:
-    room = {"datasets": "data", "regularisers": "heads"}.get(family, family)
+    rooms = {"datasets": "data", "regularisers": "heads", "trackers": "tracking", "detectors": "audit"}
+    room = rooms.get(family, family)
     return "corruptions" if family == "corruptions" else f"noisylabels.{room}"
 
 

@@ -14,8 +14,11 @@ import typer
 from noisylabels.catalog import UsageError
 from noisylabels.cli import options
 from noisylabels.cli.interrupted import interruptible
+from noisylabels.cli.tracked import Track
 
 if TYPE_CHECKING:
+    from noisylabels.cli.only import OnlyThese
+    from noisylabels.cli.outcome import Outcome
     from noisylabels.study import Study
 
 STOPPING = "stopping: runs under way finish their epoch if that is soon; once more stops at once"
@@ -54,6 +57,13 @@ def sweep(
     keep_model: Annotated[
         bool, typer.Option("--keep-model", help="Keep each run's weights, for noisylabels verify.")
     ] = False,
+    track: Track = "none",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="RUN_ID", help="Do these runs of the plan and no others; no report. Repeatable."
+        ),
+    ] = None,
     device: options.Device = "auto",
     download: options.Download = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate; run nothing.")] = False,
@@ -70,6 +80,9 @@ def sweep(
     from noisylabels.catalog import build
     from noisylabels.cli import sweeping
     from noisylabels.cli.current_report import take_along
+    from noisylabels.cli.only import chosen as chosen_runs
+    from noisylabels.cli.only import run_only
+    from noisylabels.cli.tracked import order_for, telling, tracker_asked_for
     from noisylabels.engines import ENGINES
     from noisylabels.engines.worker import Place
     from noisylabels.study import Study
@@ -78,6 +91,7 @@ def sweep(
     axes = {"dataset": dataset, "corruption": corruption, "model": model, "head": head, "loss": loss}
     asked = _asked(study, {**axes, "strategy": strategy}, rate, seeds, name, setting)
     folder = sweeping.study_folder(asked, options.runs_folder(runs))
+    tracker = tracker_asked_for(track)
     chosen = build(ENGINES, engine, what="engine")
     if dry_run:
         typer.echo(sweeping.dry_run(asked, folder, workers or chosen.default_workers(), as_json=as_json))
@@ -86,8 +100,14 @@ def sweep(
     if study and asked == Study.find(study):
         take_along(Study.file(study), folder)
     manner = sweeping.Manner(chosen, workers, join, fail_fast, retry_failed, quiet)
-    with interruptible(f"{shlex.join(['noisylabels', *sys.argv[1:]])} goes on from here", at_first=STOPPING):
-        outcome = sweeping.run(asked, folder, place, manner)
+    hint = f"{shlex.join(['noisylabels', *sys.argv[1:]])} goes on from here"
+    specs = chosen_runs(asked, only or [])
+    tell = order_for(tracker, folder, specs, root, only=bool(only), quiet=quiet)
+    with interruptible(hint, at_first=STOPPING), telling(tell, quiet=quiet):
+        if only:
+            outcome: Outcome | OnlyThese = run_only(asked, specs, folder, place, manner)
+        else:
+            outcome = sweeping.run(asked, folder, place, manner)
     typer.echo(json.dumps(outcome.to_json()) if as_json else outcome.text())
     if outcome.failures:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ import typer
 
 from noisylabels.cli import options
 from noisylabels.cli.interrupted import interruptible
+from noisylabels.cli.tracked import Track
 
 SINGLE_RUNS = "_train"
 """Under the runs folder; no study can have this name."""
@@ -30,6 +31,7 @@ def train(
     setting: options.Setting = None,
     keep_model: Annotated[bool, typer.Option("--keep-model", help="Keep the weights, for noisylabels verify.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
+    track: Track = "none",
     device: options.Device = "auto",
     download: options.Download = False,
     data: options.DataFolder = None,
@@ -38,6 +40,7 @@ def train(
     quiet: options.Quiet = False,
 ) -> None:
     """Train and measure one run; a run that is done already is only shown."""
+    from noisylabels.cli.tracked import order_for, telling, tracker_asked_for
     from noisylabels.engines.worker import Place, work
     from noisylabels.ownership import locked
     from noisylabels.spec import RunSpec
@@ -48,10 +51,14 @@ def train(
     values = {"dataset": dataset, "corruption": corruption, "head": head, "model": model, "loss": loss}
     values |= {"strategy": strategy, "seed": seed, "noise_seed": seed if noise_seed is None else noise_seed}  # type: ignore[dict-item]
     spec = RunSpec.checked(options.apply_settings(values, setting))
-    folder = StudyFolder(options.runs_folder(runs) / SINGLE_RUNS).run(spec.run_id)
+    study = StudyFolder(options.runs_folder(runs) / SINGLE_RUNS)
+    folder = study.run(spec.run_id)
+    tracker = tracker_asked_for(track)
     if folder.result() is None or (keep_model and not (folder.path / FILE).exists()):
         place = Place(root, device, threads, download, keep_model)
-        with locked(folder.path), interruptible("the same command goes on from its last checkpoint"):
+        hint = "the same command goes on from its last checkpoint"
+        tell = order_for(tracker, study, [spec], root, only=True, quiet=quiet)
+        with locked(folder.path), interruptible(hint), telling(tell, quiet=quiet):
             folder.begin(spec)
             work(folder, place, on_epoch=lambda epoch: None if quiet else _say(epoch, spec.train.epochs))
     result = folder.result()

@@ -56,7 +56,7 @@ class Worker:
         self._process = context.Process(  # type: ignore[attr-defined]
             target=worker_process, args=(self.folder, place, sender), name=self.spec.run_id
         )
-        with sender, _main_module_left_alone():
+        with sender, main_module_left_alone():
             try:
                 self._process.start()
             except EOFError:  # the fork server could not fork
@@ -120,7 +120,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def _main_module_left_alone() -> Iterator[None]:
+def main_module_left_alone() -> Iterator[None]:
     """Keep ``multiprocessing`` from running the supervisor's main script again in each worker.
 
     A worker needs nothing of it; to import a command line takes a tenth of a second, and a script that is not guarded

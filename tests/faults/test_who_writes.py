@@ -19,6 +19,8 @@ OTHER_WRITERS = {
     "noisylabels/data/pack_finish.py": "the same",
     "noisylabels/data/pack_journal.py": "the journal",
     "noisylabels/data/packed_files.py": "the same",
+    "noisylabels/tracking/child.py": "the tracking process's own log, appended to: see test_tracking_faults",
+    "noisylabels/tracking/tensorboard_tracker.py": "TensorBoard's event files, which its readers follow as they grow",
 }
 """Who opens files to write without ``atomic``, and why that may be."""
 

@@ -48,7 +48,8 @@ def test_again_the_same_bytes(drawn: tuple[ExamplePicture, ...], tmp_path: Path)
 
 def test_the_command_keeps_them_and_the_report_verifies(cli, tmp_path: Path) -> None:
     study = tmp_path / "study.toml"
-    study.write_text('name = "out"\n[base]\ndataset = "digits:per_class=20"\n[axes]\ncorruption = ["symmetric"]\nrate = [0.4]\n')
+    axes = '[axes]\ncorruption = ["symmetric"]\nrate = [0.4]\n'
+    study.write_text('name = "out"\n[base]\ndataset = "digits:per_class=20"\n' + axes)
     out = tmp_path / "out"
     code, _, error = cli("report", str(study), "--runs", str(tmp_path / "runs"), "--out", str(out), "--examples")
     assert code == 0, error

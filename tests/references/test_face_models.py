@@ -233,7 +233,7 @@ def test_list_models_counts(monkeypatch, capsys):
     few = {name: MODELS[name] for name in ("small_cnn", "sphereface20", "timm")}
     monkeypatch.setattr("noisylabels.models.MODELS", few)
     monkeypatch.setattr(timm_model, "installed", lambda: False)
-    rows = {row["name"]: row for row in json.loads(listed(monkeypatch, capsys, "--json"))}
+    rows = {row["name"]: row for row in json.loads(listed(monkeypatch, capsys, "--sizes", "--json"))}
     assert rows.keys() == few.keys()
     for name, row in rows.items():
         assert row["embedding_dim"] == MODELS[name]().embedding_dim
@@ -243,7 +243,7 @@ def test_list_models_counts(monkeypatch, capsys):
             counted = dataclasses.asdict(model_size(MODELS[name](), 3, size["input"][1]))
             assert {**counted, "input": size["input"]} == {**size, "embedding_dim": row["embedding_dim"]}
     assert "pip install 'noisylabels[models]'" in rows["timm"]["needs"]
-    text = listed(monkeypatch, capsys)
+    text = listed(monkeypatch, capsys, "--sizes")
     assert (
         "512-d; at 3x32x32 12.71 M parameters, 166.6 M multiply-adds; at 3x112x112 24.50 M parameters, 2,041.4 M"
         in text
