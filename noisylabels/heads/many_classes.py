@@ -4,7 +4,8 @@
 
     CE_b = log(exp t_b + exp L_b) - t_b = softplus(L_b - t_b),    t_b = s f(cos theta_b), the target's logit.
 
-The margin f acts on B numbers and is left to autograd; the sum over the others has a derivative of its own here.
+The margin f acts on B numbers and is left to autograd; cosine of the target and sum over the others have a derivative
+of their own here, so that the weights have one gradient, written once.
 """
 
 from __future__ import annotations
@@ -48,9 +49,8 @@ def many_class_cross_entropy(
     if classes is not None:
         weight, labels = weight[classes], _places(labels, classes)
     directions = F.normalize(embeddings, dim=1)
-    cos_theta = (directions * F.normalize(weight[labels], dim=1)).sum(dim=1)
+    cos_theta, others = _TargetAndOthers.apply(directions, weight, labels, head.scale, chunk)  # type: ignore[no-untyped-call]
     target = head.scale * head.target_activation(cos_theta)
-    others: Tensor = _LogSumOfOthers.apply(directions, weight, labels, head.scale, chunk)  # type: ignore[no-untyped-call]
     return F.softplus(others - target)
 
 
@@ -84,19 +84,21 @@ def _places(labels: Tensor, classes: Tensor) -> Tensor:
     return places
 
 
-class _LogSumOfOthers(torch.autograd.Function):
-    """``L_b = log sum_{j != y_b} exp(s cos(d_b, w_j))``, ``(B,)``, from unit directions and weights of any length.
+class _TargetAndOthers(torch.autograd.Function):
+    """``cos theta_b`` of the target and ``L_b = log sum_{j != y_b} exp(s cos(d_b, w_j))``, ``(B,)`` each.
 
-    With ``p_bj = g_b exp(z_bj - L_b)``, zero at j = y_b, ``f_j = s / |w_j|`` and ``m_j = f_j sum_b p_bj d_b``:
-    ``dL/dd_b = sum_j p_bj f_j w_j``, and ``dL/dw_j`` is m_j without its part along w_j.
+    Of unit directions d and weights w of any length. With ``f_j = s / |w_j|`` and ``p_bj = g_b exp(z_bj - L_b)`` for
+    the others, ``p_bj = h_b / s`` for the target, g and h the gradients of L and of the cosine: ``to d_b`` goes
+    ``sum_j p_bj f_j w_j``, and to w_j goes ``m_j = f_j sum_b p_bj d_b`` without its part along w_j.
     """
 
     @staticmethod
     def forward(
         ctx: Any, directions: Tensor, weight: Tensor, labels: Tensor, scale: float, chunk: int | None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         check_at_least(1, chunk=len(weight) if chunk is None else chunk)
         lengths = torch.linalg.vector_norm(weight, dim=1).clamp_min(1e-12)
+        cos_theta = (directions * weight[labels]).sum(dim=1) / lengths[labels]
         total = torch.full(labels.shape, -torch.inf, dtype=directions.dtype, device=directions.device)
         ctx.chunk, ctx.scale, ctx.kept = chunk, scale, None
         for start, stop in _chunks(len(weight), chunk):
@@ -104,21 +106,24 @@ class _LogSumOfOthers(torch.autograd.Function):
             total = torch.logaddexp(total, highest + shares.sum(dim=1).log())
             ctx.kept = (shares, highest) if chunk is None else None
         ctx.save_for_backward(directions, weight, labels, lengths, total)
-        return total
+        return cos_theta, total
 
     @staticmethod
     @once_differentiable  # type: ignore[misc, untyped-decorator, unused-ignore]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, to_cosine: Tensor, to_total: Tensor) -> tuple[Tensor | None, ...]:
         directions, weight, labels, lengths, total = ctx.saved_tensors
         kept, ctx.kept = ctx.kept, None  # edited below; a second pass backward computes it anew
         to_directions, to_weight = torch.zeros_like(directions), torch.empty_like(weight)
         for start, stop in _chunks(len(weight), ctx.chunk):
             part, factors = weight[start:stop], ctx.scale / lengths[start:stop]
             shares, highest = kept or _shares(directions, weight, labels, ctx.scale / lengths, start, stop)
-            shares.mul_((gradient * (highest - total).exp())[:, None]).mul_(factors)
+            shares.mul_((to_total * (highest - total).exp())[:, None])
+            own = _own(labels, start, stop)
+            shares[own, labels[own] - start] = to_cosine[own] / ctx.scale
+            shares.mul_(factors)
             to_directions.addmm_(shares, part)
             moved = torch.mm(shares.T, directions, out=to_weight[start:stop])
-            along = torch.linalg.vecdot(moved, part) / lengths[start:stop].square()
+            along = torch.einsum("kd,kd->k", moved, part) / lengths[start:stop].square()
             moved.addcmul_(part, along[:, None], value=-1)
         return to_directions, to_weight, None, None, None
 
@@ -133,7 +138,12 @@ def _shares(
 ) -> tuple[Tensor, Tensor]:
     """``exp(z - h)`` of the classes from start to stop, 0 at each row's own, and each row's highest logit h."""
     logits = (directions @ weight[start:stop].T).mul_(factors[start:stop])
-    own = ((labels >= start) & (labels < stop)).nonzero().squeeze(1)
+    own = _own(labels, start, stop)
     logits[own, labels[own] - start] = -torch.inf
     highest = logits.amax(dim=1).clamp_min(torch.finfo(logits.dtype).min)  # a chunk may hold a row's own class alone
     return logits.sub_(highest[:, None]).exp_(), highest
+
+
+def _own(labels: Tensor, start: int, stop: int) -> Tensor:
+    """Rows whose own class is among those from start to stop."""
+    return ((labels >= start) & (labels < stop)).nonzero().squeeze(1)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from noisylabels.heads import HEADS
 from noisylabels.heads.head import CosineHead
-from noisylabels.heads.many_classes import _LogSumOfOthers, many_class_cross_entropy, sampled_classes
+from noisylabels.heads.many_classes import _TargetAndOthers, many_class_cross_entropy, sampled_classes
 
 K, D, B = 37, 8, 11
 KINDS = ["normalised_softmax", "cosface", "arcface", "cam_softmax"]
@@ -64,10 +64,10 @@ def test_numerical_gradient(chunk: int | None) -> None:
     directions = F.normalize(embeddings.detach(), dim=1).requires_grad_()
     weight = head.weight.detach().clone().requires_grad_()
 
-    def summed(directions: Tensor, weight: Tensor) -> Tensor:
-        return _LogSumOfOthers.apply(directions, weight, labels, 20.0, chunk)
+    def both(directions: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return _TargetAndOthers.apply(directions, weight, labels, 20.0, chunk)
 
-    assert torch.autograd.gradcheck(summed, (directions, weight))
+    assert torch.autograd.gradcheck(both, (directions, weight))
 
 
 def test_backward_twice_is_backward_twice() -> None:
@@ -117,18 +117,23 @@ def test_a_row_alone_in_its_chunk_and_huge_logits_are_finite() -> None:
     assert all(gradient.isfinite().all() for gradient in gradients(head, embeddings, losses))
 
 
-def forget_the_length(directions: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-    z = 20.0 * directions @ F.normalize(weight.detach(), dim=1).T + 0 * weight.sum()
-    return torch.logsumexp(z.scatter(1, labels[:, None], -torch.inf), dim=1)
+Two = tuple[Tensor, Tensor]
 
 
-def keep_the_own_class(directions: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-    return torch.logsumexp(20.0 * directions @ F.normalize(weight, dim=1).T, dim=1)
+def forget_the_length(directions: Tensor, weight: Tensor, labels: Tensor) -> Two:
+    z = directions @ F.normalize(weight.detach(), dim=1).T + 0 * weight.sum()
+    rows = torch.arange(len(labels))
+    return z[rows, labels], torch.logsumexp(20 * z.scatter(1, labels[:, None], -torch.inf), dim=1)
+
+
+def keep_the_own_class(directions: Tensor, weight: Tensor, labels: Tensor) -> Two:
+    z = directions @ F.normalize(weight, dim=1).T
+    return z[torch.arange(len(labels)), labels], torch.logsumexp(20 * z, dim=1)
 
 
 @pytest.mark.parametrize("twin", [forget_the_length, keep_the_own_class])
-def test_wrong_twins_are_told(twin: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_LogSumOfOthers, "apply", lambda d, w, y, scale, chunk: twin(d, w, y))
+def test_wrong_twins_are_told(twin: Callable[..., Two], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_TargetAndOthers, "apply", lambda d, w, y, scale, chunk: twin(d, w, y))
     with pytest.raises(AssertionError):
         test_losses_and_gradients_are_the_plain_ones("cosface", None)
 
