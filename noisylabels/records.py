@@ -9,6 +9,7 @@ from noisylabels.atomic import write_atomically
 from noisylabels.result import RunResult
 from noisylabels.store import StoreError
 from noisylabels.stored_result import read_result
+from noisylabels.uncollected import uncollected
 
 
 def write_records(path: Path, results: Sequence[RunResult]) -> None:
@@ -27,12 +28,13 @@ def read_records(path: Path) -> list[RunResult]:
     except FileNotFoundError:
         return []
     results = []
-    for number, line in enumerate(content.split(b"\n") if content else (), start=1):
-        try:
-            result = read_result(line)
-        except ValueError as error:
-            raise StoreError(f"{path}, line {number} is not a result ({error})") from None
-        if result.run_id != result.spec.run_id:
-            raise StoreError(f"{path}, line {number} says run {result.run_id}, but its spec is {result.spec.run_id}")
-        results.append(result)
+    with uncollected():
+        for number, line in enumerate(content.split(b"\n") if content else (), start=1):
+            try:
+                result = read_result(line)
+            except ValueError as error:
+                raise StoreError(f"{path}, line {number} is not a result ({error})") from None
+            if result.run_id != (planned := result.spec.run_id):
+                raise StoreError(f"{path}, line {number} says run {result.run_id}, but its spec is {planned}")
+            results.append(result)
     return results

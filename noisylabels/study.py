@@ -26,6 +26,7 @@ from noisylabels.metrics import METRICS
 from noisylabels.mistakes import MistakesError, shown
 from noisylabels.spec import Frozen, RunSpec, canonical
 from noisylabels.study_file import NAME, name_of, read_study_file
+from noisylabels.uncollected import uncollected
 
 LATER = ("noise_seeds", "train_seeds", "controls", "claims")
 """Fields that studies gained after some were published: unset they are not stored, so that names and hashes that follow
@@ -142,10 +143,9 @@ class Study(Frozen):
         runs: dict[str, RunSpec] = {}
         # Rules between fields are about methods only: one check of each stands for all its runs.
         methods = self._checked_methods(base)
-        for dataset, model, method, corruption in itertools.product(
-            crossed["dataset"], crossed["model"], methods, crossed["corruption"]
-        ):
-            for noise, seed in self.seed_pairs:
+        cells = itertools.product(crossed["dataset"], crossed["model"], methods, crossed["corruption"])
+        with uncollected():
+            for (dataset, model, method, corruption), (noise, seed) in itertools.product(cells, self.seed_pairs):
                 run = method.varied(dataset=dataset, model=model, corruption=corruption, seed=seed, noise_seed=noise)
                 runs.setdefault(run.run_id, run)
         return list(runs.values())

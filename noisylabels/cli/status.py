@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from typing import Annotated
 
 import typer
 
 from noisylabels.cli import options
+from noisylabels.uncollected import uncollected
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on looking until the study is done.")]
 Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks of --watch.")]
@@ -26,9 +26,8 @@ def status(
     from noisylabels.cli.standing import look
     from noisylabels.cli.standing_text import summary_json, text
 
-    gc.disable()  # the rows of 100,000 runs live to the end: to look through them for garbage takes a fifth of all time
-    index, found, plan = indexed(study, options.runs_folder(runs))
-    gc.enable()
+    with uncollected():
+        index, found, plan = indexed(study, options.runs_folder(runs))
     if found.notice:
         typer.echo(f"noisylabels: {found.notice}", err=True)
     if watch:

@@ -208,7 +208,7 @@ def _entry(cell: Cell | None, shown: Quantity) -> Entry:
 
 def _column(setting: Setting, corruption: str, rate: float) -> str:
     cells = (c for m in setting.methods for c in setting.curve(m, corruption) if c.rate == rate)
-    realised = sorted(value for cell in cells for value in cell.realised_rates().values())
+    realised = sorted(value for cell in cells for value in cell.realised_rates.values())
     if not realised:
         return f"asked {percent(rate)}"
     low, high = (f"{100 * end:.1f}" for end in (realised[0], realised[-1]))
@@ -220,7 +220,7 @@ def _notes(setting: Setting, shown: Quantity, corruption: str) -> tuple[str, ...
     reasons: Counter[str] = Counter()
     for method in setting.methods:
         for cell in setting.curve(method, corruption):
-            for result in cell.finished:
+            for result in cell.finished if len(cell.values(shown)) < len(cell.runs) else ():
                 found = next(
                     (m for m in result.measurements if (m.name, m.selection) == (shown.name, shown.selection)), None
                 )

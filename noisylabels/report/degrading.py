@@ -90,7 +90,7 @@ def summary_of(curve: tuple[Cell, ...], shown: Quantity) -> DegradationSummary:
         {cell.rate: cell.values(shown) for cell in curve},
         higher_is_better=shown.higher_is_better,
         delta=_delta(shown),
-        realised={cell.rate: cell.realised_rates() for cell in curve},
+        realised={cell.rate: cell.realised_rates for cell in curve},
         is_accuracy=shown.unit == "%" and shown.higher_is_better,
     )
 

@@ -73,7 +73,8 @@ class Cell:
         values = self.values(shown)
         return t_interval(values.values()) if values else None
 
-    def realised_rates(self) -> dict[int, float]:
+    @cached_property
+    def realised_rates(self) -> Mapping[int, float]:
         """Share of wrong training labels by seed, as recorded by the runs that ended ``ok``."""
         found = {_draw(result.spec): result.realised_rate for result in self.finished}
         return self._by_draw({pair: rate for pair, rate in found.items() if math.isfinite(rate)})
@@ -101,7 +102,7 @@ class Cell:
     @property
     def realised_rate(self) -> float | None:
         """Mean of the realised rates over seeds; None where no run recorded one."""
-        rates = self.realised_rates()
+        rates = self.realised_rates
         return sum(rates.values()) / len(rates) if rates else None
 
     def left_out(self) -> str:

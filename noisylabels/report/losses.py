@@ -68,7 +68,7 @@ def _areas(curve: Sequence[Cell], shown: Quantity) -> dict[int, float]:
     if len(curve) < 3 or curve[0].rate > 0:
         return {}
     lost = [_drops(curve[0], cell, shown) for cell in curve]
-    rates = [cell.realised_rates() for cell in curve]
+    rates = [cell.realised_rates for cell in curve]
     areas = {}
     for seed in sorted(set.intersection(*(set(by_seed) for by_seed in (*lost, *rates)))):
         realised = [by_seed[seed] for by_seed in rates]

@@ -22,6 +22,7 @@ from noisylabels.report.tidy import write_csv, write_parquet
 from noisylabels.report.vega import to_vega_lite
 from noisylabels.result import RunResult
 from noisylabels.study import Study
+from noisylabels.uncollected import uncollected
 
 Format = Literal["html", "md", "json", "pdf", "tex", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -72,7 +73,8 @@ def write_formats(
     Raises:
         MissingExtraError: Parquet without pyarrow.
     """
-    report = report_data(study, results, context)
+    with uncollected():
+        report = report_data(study, results, context)
     texts: dict[Format, Callable[[ReportData], str]] = {
         "html": to_html,
         "md": to_markdown,
