@@ -28,14 +28,14 @@ def status(
 
     with uncollected():
         index, found, plan = indexed(study, options.runs_folder(runs))
+        standing = None if watch else look(index.folder, plan, found.rows)
     if found.notice:
         typer.echo(f"noisylabels: {found.notice}", err=True)
-    if watch:
+    if standing is None:
         from noisylabels.cli.watching import watch_study
 
         watch_study(index.folder, plan, found.rows, every=every, as_json=as_json)
         return
-    standing = look(index.folder, plan, found.rows)
     if not as_json:
         typer.echo(text(standing))
         return
