@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,9 +27,9 @@ class _ByDynamics(Detector):
         suggested = most_predicted_other(dynamics.predicted, observed.given)
         return Evidence(self.kind, self.scores(dynamics, observed.given), True, suggested)
 
+    @abstractmethod
     def scores(self, dynamics: Dynamics, given: NDArray[np.int64]) -> NDArray[np.float64]:
         """Suspicion, float64 ``(N,)``."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class CamSoftmaxHead(CosineHead):
 
     def __init__(self, num_classes: int, embedding_dim: int, spec: CamSoftmax) -> None:
         super().__init__(num_classes * spec.subcenters, embedding_dim, spec.scale)
-        self.spec = spec
+        self.spec, self.subcenters = spec, spec.subcenters
         self.chance_loss = math.log(num_classes)  # classes compete, not sub-centres
         self.progress = 0.0
         self.register_buffer("c", torch.tensor(START))

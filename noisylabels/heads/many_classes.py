@@ -39,13 +39,16 @@ def many_class_cross_entropy(
         Losses, nats, ``(B,)``.
 
     Raises:
-        ValueError: the head has several centres a class, or a label is not among the classes.
+        ValueError: a head of another kind, with several centres a class, or a label that is not among the classes.
 
     Reference: algebra of the softmax; sampling as in An et al., Partial FC, ICCV 2021 workshops.
     """
+    kind = type(head)
+    if getattr(kind, "training_logits", None) is not CosineHead.training_logits or kind.logits is not CosineHead.logits:
+        raise ValueError(f"many_class_cross_entropy needs a margin on the target's cosine alone; got {kind.__name__}")
+    if getattr(head, "subcenters", 1 if kind.cosines is CosineHead.cosines else None) != 1:
+        raise ValueError(f"many_class_cross_entropy needs one centre a class; got {kind.__name__} with others")
     weight = head.class_weights()
-    if weight.shape[0] != getattr(head, "num_classes", weight.shape[0]) or getattr(head, "subcenters", 1) != 1:
-        raise ValueError("many_class_cross_entropy needs one centre a class; this head has several")
     if classes is not None:
         weight, labels = weight[classes], _places(labels, classes)
     directions = F.normalize(embeddings, dim=1)

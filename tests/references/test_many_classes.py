@@ -101,6 +101,28 @@ def test_every_class_is_sampled_as_often() -> None:
     torch.testing.assert_close(others, torch.full((18,), 8000 / 18), rtol=0, atol=5 * (2000 * 0.222 * 0.778) ** 0.5)
 
 
+SERVED = {"normalised_softmax", "cosface", "arcface", "combined", "cam_softmax", "sface", "angular_sparsemax"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HEADS if kind != "pml_head"])
+def test_every_head_is_served_right_or_refused(kind: str) -> None:
+    torch.manual_seed(3)
+    head = HEADS[kind]().build(K, 64).double()
+    embeddings, labels = torch.randn(B, 64, dtype=torch.float64), torch.randint(0, K, (B,))
+    if kind not in SERVED:
+        with pytest.raises(ValueError, match="many_class_cross_entropy needs"):
+            many_class_cross_entropy(head, embeddings, labels)
+        return
+    found = many_class_cross_entropy(head, embeddings, labels)
+    torch.testing.assert_close(found, plain(head, embeddings, labels), rtol=1e-10, atol=1e-10)
+
+
+def test_several_centres_are_refused_whatever_the_head() -> None:
+    head = HEADS["cam_softmax"](subcenters=3).build(K, D).double()
+    with pytest.raises(ValueError, match="one centre a class"):
+        many_class_cross_entropy(head, torch.randn(B, D, dtype=torch.float64), torch.zeros(B, dtype=torch.int64))
+
+
 def test_labels_that_do_not_take_part_are_refused() -> None:
     head, embeddings, labels = made("cosface")
     with pytest.raises(ValueError, match="every label must be among"):
