@@ -1,12 +1,13 @@
 # For a machine that has only Python 3.11+ and make:
 #   make demo   virtual environment, install, the quickstart sweep and its report
 #   make test   virtual environment, install with the test extra, all default tests
+#   make docs   the same, and the documentation site in build/site
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := PIP_CONSTRAINT=constraints/cpu.txt $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint install install-test clean
+.PHONY: demo test lint docs install install-test clean
 .DELETE_ON_ERROR:
 
 demo: install
@@ -21,6 +22,9 @@ lint: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 install: $(VENV)/.installed
 install-test: $(VENV)/.installed-test

@@ -33,6 +33,7 @@ from noisylabels.cli import (
     tune,
     verify,
 )
+from noisylabels.cli.examples import examples
 from noisylabels.system_error import system_error
 
 EXAMPLES = """\
@@ -58,27 +59,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("sweep")(sweep.sweep)
-app.command("train")(train.train)
+app.command("sweep", epilog=examples("sweep"))(sweep.sweep)
+app.command("train", epilog=examples("train"))(train.train)
 app.add_typer(corrupt.app, name="corrupt")
 app.add_typer(data.app, name="data")
 app.add_typer(audit.app, name="audit")
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("status")(status.status)
-app.command("verify")(verify.verify)
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("tune")(tune.tune)
-app.command("reproduce")(reproduce.reproduce)
-app.command("index")(index.index)
-app.command("sync")(sync.sync)
-app.command("dashboard")(dashboard.dashboard)
-app.command("export-sweep")(export_sweep.export_sweep)
-study.app.command("power")(power.power)
+app.command("report", epilog=examples("report"))(report.report)
+app.command("compare", epilog=examples("compare"))(compare.compare)
+app.command("status", epilog=examples("status"))(status.status)
+app.command("verify", epilog=examples("verify"))(verify.verify)
+app.command("init", epilog=examples("init"))(init.init)
+app.command("check", epilog=examples("check"))(check.check)
+app.command("tune", epilog=examples("tune"))(tune.tune)
+app.command("reproduce", epilog=examples("reproduce"))(reproduce.reproduce)
+app.command("index", epilog=examples("index"))(index.index)
+app.command("sync", epilog=examples("sync"))(sync.sync)
+app.command("dashboard", epilog=examples("dashboard"))(dashboard.dashboard)
+app.command("export-sweep", epilog=examples("export-sweep"))(export_sweep.export_sweep)
+study.app.command("power", epilog=examples("study power"))(power.power)
 app.add_typer(study.app, name="study")
-app.command("list")(listing.list_plugins)
-app.command("doctor")(doctor.doctor)
+app.command("list", epilog=examples("list"))(listing.list_plugins)
+app.command("doctor", epilog=examples("doctor"))(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from noisylabels.catalog import UsageError
 from noisylabels.cli import options
+from noisylabels.cli.examples import examples
 from noisylabels.cli.interrupted import interruptible
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ app = typer.Typer(
     cls=_DatasetFirst,
     no_args_is_help=True,
     help="Find wrong labels: noisylabels audit DATASET --out FOLDER (audit dataset --help lists all options).",
+    epilog=examples("audit"),
 )
 
 
-@app.command(WHOLE)
+@app.command(WHOLE, epilog=examples(f"audit {WHOLE}"))
 def audit(
     dataset: Annotated[str, typer.Argument(help="e.g. folder:root=pets, cifar10:per_class=1000")],
     out: Annotated[Path, typer.Option(help="Folder for the review sheet, the list of actions and the answer.")],
@@ -143,7 +145,7 @@ def _lines(found: Audit) -> list[str]:
     return lines
 
 
-@app.command("apply")
+@app.command("apply", epilog=examples("audit apply"))
 def apply(
     audited: Annotated[Path, typer.Argument(metavar="AUDIT", help="Folder that an audit has left.")],
     out: Annotated[Path, typer.Option(help="File for the cleaned labels, .npz; the undo record goes beside it.")],
@@ -173,7 +175,7 @@ def apply(
     _say_changed(text, labels, files, as_json=as_json)
 
 
-@app.command("undo")
+@app.command("undo", epilog=examples("audit undo"))
 def undo(
     cleaned: Annotated[Path, typer.Argument(metavar="CLEANED", help="Labels that audit apply wrote, .npz.")],
     out: Annotated[Path, typer.Option(help="File for the labels as they were, .npz.")],

@@ -10,17 +10,18 @@ import typer
 
 from noisylabels.catalog import UsageError
 from noisylabels.cli import corrupt_records, options, translate
+from noisylabels.cli.examples import examples
 
-EPILOG = """\
+WRITTEN = """\
 Files written: noise.json and noise.npz (the record), labels.csv, transition_matrix.csv (up to 200 classes), and three
 pictures: contact_sheet.png (true > given label under each image), transition_matrix.png, wrong_by_class.png.
 """
 
-app = typer.Typer(invoke_without_command=True, epilog=EPILOG)
-app.command("verify")(corrupt_records.verify)
-app.command("diff")(corrupt_records.diff)
-app.command("apply")(corrupt_records.apply)
-app.command("translate")(translate.translate)
+app = typer.Typer(invoke_without_command=True, epilog=examples("corrupt", before=WRITTEN))
+app.command("verify", epilog=examples("corrupt verify"))(corrupt_records.verify)
+app.command("diff", epilog=examples("corrupt diff"))(corrupt_records.diff)
+app.command("apply", epilog=examples("corrupt apply"))(corrupt_records.apply)
+app.command("translate", epilog=examples("corrupt translate"))(translate.translate)
 
 
 @app.callback()

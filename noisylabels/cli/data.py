@@ -10,6 +10,7 @@ import typer
 
 from noisylabels.catalog import UsageError
 from noisylabels.cli import options
+from noisylabels.cli.examples import examples
 
 if TYPE_CHECKING:
     from noisylabels.data.compared import Compared
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 
-app = typer.Typer(no_args_is_help=True, help="Align faces, pack images, verify a store, find what two sources share.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Align faces, pack images, verify a store, find what two sources share.",
+    epilog=examples("data"),
+)
 
 
-@app.command("pack")
+@app.command("pack", epilog=examples("data pack"))
 def pack(
     source: Annotated[
         Path, typer.Argument(help="<identity>/<image> folders, a folder with train.rec, or a .rec file.")
@@ -55,7 +60,7 @@ def pack(
         typer.echo(f"{about['skipped']:,} left out, {about['converted']:,} converted: see {out / 'errors.jsonl'}")
 
 
-@app.command("align")
+@app.command("align", epilog=examples("data align"))
 def align(
     source: Annotated[Path, typer.Argument(help="<identity>/<photograph> folders.")],
     landmarks: Annotated[Path, typer.Option(help="CSV: path below SOURCE, then x, y of eyes, nose, mouth corners.")],
@@ -85,7 +90,7 @@ def align(
         raise typer.Exit(1)
 
 
-@app.command("verify")
+@app.command("verify", epilog=examples("data verify"))
 def verify(
     store: Annotated[Path, typer.Argument(help="Folder that data pack has made.")], as_json: options.AsJson = False
 ) -> None:
@@ -103,7 +108,7 @@ def verify(
     typer.echo(f"{store}: {opened.about['count']:,} images, every hash holds")
 
 
-@app.command("overlap")
+@app.command("overlap", epilog=examples("data overlap"))
 def overlap(
     first: Annotated[str, typer.Argument(metavar="A", help="A data set, e.g. lfw, ytf, folder:root=x, packed:root=y.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],

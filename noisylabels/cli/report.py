@@ -15,6 +15,7 @@ from noisylabels.cli import options
 
 if TYPE_CHECKING:
     from noisylabels.result import RunResult
+    from noisylabels.store import StudyFolder
     from noisylabels.study import Study
 
 VERIFY = "verify"
@@ -35,6 +36,10 @@ def report(
     figure_formats: Annotated[
         str, typer.Option("--figure-format", help="Of svg, png, pdf, vl.json (Vega-Lite).")
     ] = "svg",
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing: is every byte there what would be written? Exit code 1 if not."),
+    ] = False,
     examples: Annotated[
         bool, typer.Option("--examples", help="Show images with wrong labels, too: kept as examples.json beside it.")
     ] = False,
@@ -45,8 +50,11 @@ def report(
     """Write the report and records.jsonl from stored results; missing and broken runs are named.
 
     Where a study was never run here, its published records (records.jsonl beside its study.toml) are read.
+    --check compares with what lies in their folder (or in --out), and names each file that differs with its first line.
     report verify REPORT computes a written report again from the records beside it and names every line that differs.
     """
+    if check and (figures or examples or study == VERIFY):
+        raise UsageError("--check is about a study's report and records: leave out --figures, --examples and 'verify'")
     if study == VERIFY:
         _verify(written, as_json=as_json)
         return
@@ -59,6 +67,9 @@ def report(
 
     kinds, figure_kinds = _chosen(formats, FORMATS, "format"), _chosen(figure_formats, FIGURE_FORMATS, "figure format")
     asked, folder = stored_study(study, options.runs_folder(runs))
+    if check:
+        _check(study, asked, folder, kinds, out, as_json=as_json)
+        return
     results = known_results(study, asked, folder)
     where = out or folder.path
     context = Context.beside(Study.file(study), folder.path)
@@ -76,6 +87,39 @@ def report(
     typer.echo(f"report over {found} of {planned} runs: " + "\n".join(str(file) for file in files.values()))
     if figures:
         typer.echo(f"{len(drawn)} figures: {figures}")
+
+
+def _check(
+    name: str, study: Study, folder: StudyFolder, formats: list[Any], out: Path | None, *, as_json: bool
+) -> None:
+    from noisylabels.cli.stored import results_at_home
+    from noisylabels.report import Context
+    from noisylabels.report.checking import CHECKED, RECORDS, check_report, compared_files
+    from noisylabels.study import Study
+
+    for kind in formats:
+        if kind not in CHECKED:
+            raise UsageError(f"--check compares {', '.join(CHECKED)}, which hang on the results alone; got {kind!r}")
+    results, home = results_at_home(name, study, folder)
+    if not results:
+        raise UsageError(
+            f"{study.name} has no results to make its report from (looked for runs in {folder.path / 'runs'} and for "
+            f"{Study.file(name).with_name(RECORDS)})"
+        )
+    where = out or home
+    are_read_there = home != folder.path and where.is_dir() and where.samefile(home)
+    names = compared_files(where, formats, records=not are_read_there)
+    found = check_report(study, results, where, names, Context.beside(Study.file(name), folder.path))
+    if as_json:
+        changed = [{"file": str(one.file), "line": one.line, "text": one.text} for one in found]
+        answer = {"study": study.name, "folder": str(where), "files": names, "runs": len(results)}
+        typer.echo(json.dumps(answer | {"same": not found, "differences": changed}))
+    elif found:
+        typer.echo("\n".join(map(str, found)))
+    else:
+        typer.echo(f"{where}: {', '.join(names)} are, byte for byte, what {len(results)} stored runs give")
+    if found:
+        raise typer.Exit(1)
 
 
 def _examples(study: Study, root: Path, folder: Path) -> tuple[Any, ...]:

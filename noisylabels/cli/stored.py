@@ -15,10 +15,16 @@ def known_results(name: str, study: Study, folder: StudyFolder) -> list[RunResul
 
     Published records lie as ``records.jsonl`` beside the study's file.
     """
+    return results_at_home(name, study, folder)[0]
+
+
+def results_at_home(name: str, study: Study, folder: StudyFolder) -> tuple[list[RunResult], Path]:
+    """``known_results``, and the folder that holds them: the one of the runs, or the one of the study's file."""
     found = folder.known(study.plan())
     if found:
-        return found
-    return read_records(Study.file(name).with_name("records.jsonl")) if Study.file(name).is_file() else []
+        return found, folder.path
+    file = Study.file(name)
+    return (read_records(file.with_name("records.jsonl")) if file.is_file() else []), file.parent
 
 
 def stored_study(name: str, runs: Path) -> tuple[Study, StudyFolder]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from noisylabels.cli import options
+from noisylabels.cli.examples import examples
 
 if TYPE_CHECKING:
     from noisylabels.frozen_plan import Freeze
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from noisylabels.study import Study
 
 app = typer.Typer(
-    help="Freeze a study's plan before it is run, and list what was done otherwise.", no_args_is_help=True
+    help="Freeze a study's plan before it is run, and list what was done otherwise.",
+    no_args_is_help=True,
+    epilog=examples("study"),
 )
 
 StudyName = Annotated[str, typer.Argument(help="A study that ships (list studies), or a study.toml.")]
 
 
-@app.command()
+@app.command(epilog=examples("study freeze"))
 def freeze(
     study: StudyName,
     again: Annotated[
@@ -62,7 +65,7 @@ def _said(study: Study, current: Freeze, file: Path, *, is_new: bool) -> str:
     return "\n".join(lines)
 
 
-@app.command()
+@app.command(epilog=examples("study deviations"))
 def deviations(study: StudyName, runs: options.RunsFolder = None, as_json: options.AsJson = False) -> None:
     """List everything that differs from the frozen plan: fields, runs, seeds, dates. An answer, not a verdict."""
     from noisylabels.cli.stored import stored_study

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from noisylabels.bounds import check_above, check_at_least, check_within
 from noisylabels.heads.head import CosineHead, Head, HeadSpec
@@ -62,7 +61,8 @@ class SphereFace2Head(CosineHead):
 
     def training_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         logits = self.logits(embeddings)
-        return logits - 2 * self.scale * self.spec.margin * F.one_hot(labels, logits.shape[1])
+        of_target = torch.zeros_like(logits).scatter_(1, labels[:, None], 1.0)  # one_hot would look at the labels
+        return logits - 2 * self.scale * self.spec.margin * of_target
 
 
 @dataclass(frozen=True)

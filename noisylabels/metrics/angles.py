@@ -74,7 +74,7 @@ def centroid_spread_deg(embeddings: Floats, labels: Labels) -> float:
     Reference: our own.
     """
     centres = by_class(as_directions(embeddings), labels).mean_directions()
-    farthest = np.concatenate([cosines.argmin(axis=1) for _, cosines in _cosines(centres)])
+    farthest = np.concatenate([cosines.argmin(axis=1) for _, cosines in cosine_blocks(centres)])
     return float(angle_deg(centres, centres[farthest]).max())
 
 
@@ -96,10 +96,10 @@ def angle_deg(a: Float64, b: Float64) -> Float64:
 
 def nearest_other(directions: Float64) -> NDArray[np.intp]:
     """For each of C >= 2 unit vectors ``(C, D)`` the row of the nearest other one, ``(C,)``, a block at a time."""
-    return np.concatenate([_without_self(rows, cosines).argmax(axis=1) for rows, cosines in _cosines(directions)])
+    return np.concatenate([_without_self(rows, cosines).argmax(axis=1) for rows, cosines in cosine_blocks(directions)])
 
 
-def _cosines(directions: Float64) -> Iterator[tuple[slice, Float64]]:
+def cosine_blocks(directions: Float64) -> Iterator[tuple[slice, Float64]]:
     """Cosines of a block of rows with every row, block after block."""
     for start in range(0, len(directions), BLOCK):
         rows = slice(start, min(start + BLOCK, len(directions)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.metrics.by_class import FLOAT32_STEP, ByClass, Float64, as_directions, by_class
 from noisylabels.metrics.evaluation import Floats, Labels
@@ -38,19 +39,27 @@ def cosine_silhouette(embeddings: Floats, labels: Labels) -> float:
     """
     grouped = by_class(as_directions(embeddings), labels)
     starts = range(0, len(grouped.points), BLOCK)
-    return float(np.concatenate([_silhouettes(grouped, slice(start, start + BLOCK)) for start in starts]).mean())
+    return float(np.concatenate([_of_block(grouped, slice(start, start + BLOCK)) for start in starts]).mean())
 
 
-def _silhouettes(grouped: ByClass, rows: slice) -> Float64:
+def _of_block(grouped: ByClass, rows: slice) -> Float64:
     """The silhouettes of a block of images, ``(B,)``."""
     own = grouped.member[rows]
-    own_count = grouped.counts[own]
     each = np.arange(len(own))
     to_class = 1 - grouped.points[rows] @ grouped.means.T
-    # The distance of an image to itself is 0, so leaving it out changes the divisor only.
-    a = _resolved(to_class[each, own] * own_count / np.maximum(own_count - 1, 1))
+    to_own = to_class[each, own]
     to_class[each, own] = np.inf
-    b = _resolved(to_class.min(axis=1))
+    return silhouettes(to_own, to_class.min(axis=1), grouped.counts[own])
+
+
+def silhouettes(to_own: Float64, to_next: Float64, own_count: NDArray[np.intp]) -> Float64:
+    """Of B images, from mean cosine distances to *all* images of their own class, itself included, and of the next.
+
+    All arguments and the result have shape ``(B,)``; ``own_count`` is n_c of the image's class.
+    """
+    # The distance of an image to itself is 0, so leaving it out changes the divisor only.
+    a = _resolved(to_own * own_count / np.maximum(own_count - 1, 1))
+    b = _resolved(to_next)
     larger = np.maximum(a, b)
     defined = (own_count > 1) & (larger > 0)
     return np.divide(b - a, larger, out=np.zeros_like(a), where=defined)

@@ -39,13 +39,13 @@ def verify_report(
         if should.startswith(("#", "**", "<h2", "<caption")):
             place = should.strip("# *")
         if should != is_:
-            differences.append(f"line {number + 1}, under {place!r}: the file says {_at(is_, should)}")
+            differences.append(f"line {number + 1}, under {place!r}: the file says {told_apart(is_, should)}")
     more = len(differences) - MOST
     return differences[:MOST] + ([f"and {more} more lines"] if more > 0 else [])
 
 
-def _at(found: str, expected: str, room: int = 40) -> str:
-    """Both texts around the first letter that differs."""
+def told_apart(found: str, expected: str, room: int = 40) -> str:
+    """Both texts around the first letter that differs, ``room`` letters to either side."""
     first = next(
         (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
     )

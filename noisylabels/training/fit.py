@@ -106,7 +106,7 @@ class Training:
         for model in self.models:
             model.train()
         rows = torch.randperm(len(self.images), generator=self.streams["order"])
-        losses, fitted = [], []
+        shown = torch.empty(2, self.steps_an_epoch, device=self.models[0].device)  # in one piece: see ``Model.over``
         for number in range(self.steps_an_epoch):
             done = (epoch - 1) * self.steps_an_epoch + number
             progress = done / (epochs * self.steps_an_epoch)
@@ -120,12 +120,13 @@ class Training:
                 average.update()
             for model in self.models:
                 model.head.advance((done + 1) / (epochs * self.steps_an_epoch), outcome.losses)
-            losses.append(outcome.losses.mean())
-            fitted.append((outcome.training_logits.detach().argmax(1) == step.labels).float().mean())
-        mean_loss = float(torch.stack(losses).mean())
+            shown[0, number] = outcome.losses.mean()
+            shown[1, number] = (outcome.training_logits.detach().argmax(1) == step.labels).float().mean()
+        # The only place where the host waits for the device.
+        mean_loss, fitted_share = torch.stack([shown[0].mean(), shown[1].mean()]).tolist()
         self.epochs_done, self.finite = epoch, self.finite and math.isfinite(mean_loss)
         state = self.models[0].head.state() | self.criterion.state() | self.learning.state()
-        return EpochFit(epoch, mean_loss, float(torch.stack(fitted).mean()), state)
+        return EpochFit(epoch, mean_loss, fitted_share, state)
 
     def weights_are_finite(self) -> bool:
         """Whether every weight is a number."""

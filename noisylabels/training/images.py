@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -44,11 +44,8 @@ class ImageBatches:
         self.padding, self.mirror, self.device = padding, mirror, device
         self.shape: tuple[int, ...] = tuple(images.shape)
         self.mean, self.std = (s.view(1, -1, 1, 1).to(device) for s in (mean, std))
-        self._stored: _Stored
-        if isinstance(images, MappedImages):
-            self._stored = _Streamed(images, padding, device)
-        else:
-            self._stored = _Held(images, padding, device)
+        stored = _Streamed(images, device) if isinstance(images, MappedImages) else _Held(images, device)
+        self._stored: _Held | _Streamed = stored
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -65,64 +62,48 @@ class ImageBatches:
     def augmented(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Those images, each shifted and mirrored by its own draw; ``rows`` and the draws live on the CPU."""
         count, (height, width) = len(rows), self.shape[2:]
-        shifts = torch.randint(0, 2 * self.padding + 1, (2, count, 1), generator=generator)
+        shifts = torch.randint(0, 2 * self.padding + 1, (2, count, 1), generator=generator)[..., 0]
         mirrored = torch.rand(count, 1, generator=generator) < (0.5 if self.mirror else 0.0)
-        down = shifts[0] + torch.arange(height)
-        right = shifts[1] + torch.arange(width)
-        right = torch.where(mirrored, right.flip(1), right)
-        channels = torch.arange(self.shape[1])
-        bordered, places = self._stored.bordered(rows)
-        where = (places[:, None, None, None], channels[:, None, None], down[:, None, :, None], right[:, None, None, :])
-        return self._standardised(bordered[tuple(index.to(self.device) for index in where)])
+        bordered = self._bordered(self._stored.plain(rows))
+        # Every place a crop can have, as a view: a batch is then copied a row of pixels at a time.
+        crops = bordered.unfold(2, height, 1).unfold(3, width, 1).permute(0, 2, 3, 4, 5, 1)
+        where = (torch.arange(count), shifts[0], shifts[1])
+        chosen = crops[tuple(index.to(self.device) for index in where)].permute(0, 3, 1, 2)
+        turned = mirrored.to(self.device).view(-1, 1, 1, 1)
+        return self._standardised(torch.where(turned, chosen.flip(3), chosen))
+
+    def _bordered(self, images: Tensor) -> Tensor:
+        bordered = F.pad(images, (self.padding,) * 4, mode="reflect") if self.padding else images
+        return bordered.contiguous(memory_format=torch.channels_last)
 
     def _standardised(self, images: Tensor) -> Tensor:
-        floats = images.to(torch.float32).sub_(self.mean).div_(self.std)
-        return floats.contiguous(memory_format=torch.channels_last)
-
-
-class _Stored(Protocol):
-    """Where images are."""
-
-    @property
-    def images(self) -> Tensor | MappedImages: ...
-
-    def plain(self, rows: Tensor | slice) -> Tensor:
-        """uint8 on the device: some images."""
-
-    def bordered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 on the device: images with their border; and the places of those rows among them."""
+        laid_out = images.contiguous(memory_format=torch.channels_last)
+        return laid_out.to(torch.float32).sub_(self.mean).div_(self.std)
 
 
 class _Held:
-    """All of them on the device, with and without border."""
+    """All of them on the device; the CPU shares the array's memory."""
 
-    def __init__(self, images: NDArray[np.uint8], padding: int, device: torch.device) -> None:
-        self.images = torch.tensor(images, device=device)
-        self.with_border = _bordered(self.images, padding)
+    def __init__(self, images: NDArray[np.uint8], device: torch.device) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor is it ever written to
+            self.images = torch.from_numpy(images).to(device)
 
     def plain(self, rows: Tensor | slice) -> Tensor:
+        """uint8 on the device: some images."""
         return self.images[rows]
-
-    def bordered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return self.with_border, rows
 
 
 class _Streamed:
     """On the disk; what is asked for is read into the CPU's memory and brought to the device."""
 
-    def __init__(self, images: MappedImages, padding: int, device: torch.device) -> None:
-        self.images, self.padding, self.device = images, padding, device
+    def __init__(self, images: MappedImages, device: torch.device) -> None:
+        self.images, self.device = images, device
 
     def plain(self, rows: Tensor | slice) -> Tensor:
+        """uint8 on the device: some images."""
         found = self.images[rows if isinstance(rows, slice) else rows.cpu().numpy()]
         return torch.from_numpy(found).to(self.device)
-
-    def bordered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        return _bordered(self.plain(rows), self.padding), torch.arange(len(rows))
-
-
-def _bordered(images: Tensor, padding: int) -> Tensor:
-    return F.pad(images, (padding,) * 4, mode="reflect") if padding else images
 
 
 def channel_statistics(images: NDArray[np.uint8] | MappedImages) -> tuple[Tensor, Tensor]:

@@ -51,7 +51,7 @@ class Model:
         self.head.train(mode)
 
     def over(
-        self, images: ImageBatches, what: Callable[[Tensor], Tensor], *, mirrored: bool = False, batch: int = 500
+        self, images: ImageBatches, what: Callable[[Tensor], Tensor], *, mirrored: bool = False, batch: int = 125
     ) -> Tensor:
         """``what(embeddings)`` for every image in order, without margin, gradient or augmentation; on the CPU.
 
@@ -59,10 +59,16 @@ class Model:
             mirrored: whether each image is mirrored left to right.
         """
         self.train(False)
-        with torch.inference_mode():
-            batches = (images.plain(slice(i, i + batch)) for i in range(0, len(images), batch))
-            parts = [what(self.embed(plain.flip(3) if mirrored else plain)) for plain in batches]
-        return torch.cat(parts).cpu()
+        found = torch.empty(0)
+        for start in range(0, len(images), batch):
+            rows = slice(start, start + batch)
+            with torch.inference_mode():
+                plain = images.plain(rows)
+                part = what(self.embed(plain.flip(3) if mirrored else plain))
+            if not start:  # one piece from the start: many small ones between large passing ones break up the heap
+                found = torch.empty((len(images), *part.shape[1:]), dtype=part.dtype, device=part.device)
+            found[rows] = part
+        return found.cpu()
 
     def predictions(self, images: ImageBatches) -> Tensor:
         """Predicted class of every image, int64 ``(N,)``."""

@@ -11,7 +11,7 @@ import tracemalloc
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -344,10 +344,8 @@ def test_choosing_from_a_large_set_copies_no_image(tmp_path: Path, monkeypatch: 
 class ZeroBorder(ImageBatches):
     """Pads a batch with black, as torchvision's RandomCrop does unless told otherwise."""
 
-    def augmented(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        stored = cast(Any, self._stored)
-        stored.bordered = lambda rows: (F.pad(stored.plain(rows), (self.padding,) * 4), torch.arange(len(rows)))
-        return super().augmented(rows, generator)
+    def _bordered(self, images: Tensor) -> Tensor:
+        return F.pad(images, (self.padding,) * 4).contiguous(memory_format=torch.channels_last)
 
 
 class InDiskOrder(ImageBatches):
