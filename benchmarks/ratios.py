@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import many_classes, train_throughput
+from benchmarks import compactness, many_classes, run_memory, train_throughput
 from noisylabels import catalog
 from noisylabels.data import DATASETS, data_root
 from noisylabels.metrics.verification import view2
@@ -30,7 +31,7 @@ class Ratio:
     """One promise.
 
     Attributes:
-        name: what is measured, of what against what.
+        name: what is measured, of what against what; a memory has no other side.
         goal: to be reached.
         higher_is_better: whether the goal is a lower bound.
         measure: the ratio now; raises ``FileNotFoundError`` where it needs data that are not here.
@@ -66,6 +67,21 @@ def many(kind: str, what: str) -> float:
     """Head and loss at 10,572 classes, forward and backward, over linear and cross-entropy."""
     turns = [{one: many_classes.measured(one, 10_572, 512, 256, 3) for one in ("plain", kind)} for _ in range(ROUNDS)]
     return statistics.median(turn[kind][what] / turn["plain"][what] for turn in turns)
+
+
+def compact() -> float:
+    """Processor time of all compactness metrics over reading and one product, 100,000 x 256 of 4,000 classes."""
+    with tempfile.TemporaryDirectory() as name:
+        compactness.write(Path(name), 100_000, 4_000, 256)
+        turns = [{way: compactness.alone(way, Path(name), 100_000) for way in ("ours", "floor")} for _ in range(ROUNDS)]
+    return statistics.median(turn["ours"]["cpu"] / turn["floor"]["cpu"] for turn in turns)
+
+
+def memory() -> float:
+    """The largest resident set of one run on all of CIFAR-10, MB."""
+    if not (Path(data_root()) / "cifar-10-batches-py").is_dir():
+        raise FileNotFoundError("CIFAR-10 is not in the data folder")
+    return float(run_memory.alone("cifar10", RESNET)["peak_mb"])
 
 
 def ten_folds() -> float:
@@ -126,6 +142,8 @@ RATIOS = (
     Ratio(
         "cosface at 10,572 classes, time: ours / linear + cross-entropy", 1.1, False, lambda: many("cosface", "seconds")
     ),
+    Ratio("compactness metrics, processor time: ours / reading and one product", 1.5, False, compact),
+    Ratio("a run on CIFAR-10, resnet8, MB", 900, False, memory),
     Ratio("LFW ten-fold from scores, time: loop / ours", 100.0, True, ten_folds),
     Ratio("noisylabels --help, time: ours / importing typer", 4.0, False, lambda: command("--help")),
     Ratio("noisylabels list heads, time: ours / importing typer", 6.0, False, lambda: command("list", "heads")),

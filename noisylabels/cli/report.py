@@ -177,7 +177,10 @@ def _beside(folder: Path) -> tuple[Study, list[RunResult]]:
     elif published.is_file():
         study = Study.from_toml(published)
     else:
-        raise UsageError(f"no study beside the report in {folder} (looked for study.json and study.toml)")
+        raise UsageError(
+            f"no study beside the report in {folder} (looked for study.json and study.toml); of a study that ships, "
+            "noisylabels report STUDY --check answers the same"
+        )
     if (folder / "runs").is_dir():
         return study, StudyFolder(folder).known(study.plan())
     if not (folder / "records.jsonl").is_file():

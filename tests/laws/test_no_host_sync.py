@@ -6,6 +6,8 @@ the law is held on machines without one; where there is one, torch's own detecto
 
 from __future__ import annotations
 
+import multiprocessing
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -122,6 +124,21 @@ def test_no_head_and_no_loss_asks_within_an_epoch(method: dict[str, str]) -> Non
 def test_which_penalties_and_strategies_ask_is_known(method: dict[str, str]) -> None:
     name = method.get("strategy", method["head"])
     assert bool(watched(training(method, torch.device("cpu")))) == (name in ASK_ANYWAY | DRAW_ON_THE_HOST)
+
+
+def test_an_epoch_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a process nor a thread: images are prepared where they are used."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("an epoch started a worker")
+
+    under_way = training({}, torch.device("cpu"))
+    for starter in (multiprocessing.process.BaseProcess, threading.Thread):
+        monkeypatch.setattr(starter, "start", refuse)
+    under_way.run_epoch()
+    loader = torch.utils.data.DataLoader([0, 1], num_workers=1)  # type: ignore[arg-type, var-annotated]
+    with pytest.raises(AssertionError, match="started a worker"):
+        next(iter(loader))
 
 
 def asks_for_the_loss(training: Training) -> None:
