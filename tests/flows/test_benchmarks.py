@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import benchmarks
-from benchmarks import check
+from benchmarks import check, table
 from benchmarks.ratios import RATIOS, Ratio
 
 FOLDER = Path(benchmarks.__path__[0])
@@ -26,6 +27,20 @@ def test_every_benchmark_can_be_imported(name: str) -> None:
 def test_the_readme_names_every_command() -> None:
     said = (FOLDER / "README.md").read_text()
     assert [name for name in COMMANDS if f"benchmarks.{name}" not in said] == []
+
+
+def test_the_readme_has_the_table_that_the_results_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (FOLDER.parent / "README.md").read_text()
+    assert table.table() in readme
+    result = table.result
+
+    def of_another_day(name: str) -> Any:
+        found = result(name)
+        return found | {"median_ratio": 0.6} if name == "sweep_scaling" else found
+
+    monkeypatch.setattr(table, "result", of_another_day)
+    assert "1.67 times: **missed**" in table.table()
+    assert table.table() not in readme
 
 
 def test_committed_ratios_are_of_promises_that_are_made() -> None:
