@@ -21,7 +21,7 @@ from noisylabels.metrics.evaluation import Floats, Labels
 from noisylabels.metrics.metric import Undefined
 from noisylabels.metrics.silhouette import silhouettes
 
-BLOCK_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 25
 """What the cosines of a block with all classes may take."""
 
 
@@ -101,11 +101,15 @@ class _Sums:
 
 def _blocks(embeddings: Floats, num_classes: int) -> Iterator[tuple[slice, Float64, Float64]]:
     """Rows, their embeddings and the directions of these, both ``(B, D)``."""
-    rows = max(1, BLOCK_BYTES // (4 * max(num_classes, embeddings.shape[1])))
+    rows = _rows_at_once(embeddings, num_classes)
     for start in range(0, len(embeddings), rows):
         block = slice(start, min(start + rows, len(embeddings)))
         points = as_points(embeddings[block])
         yield block, points, points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def _rows_at_once(embeddings: Floats, num_classes: int) -> int:
+    return min(len(embeddings), max(1, BLOCK_BYTES // (4 * max(num_classes, embeddings.shape[1]))))
 
 
 def _summed(embeddings: Floats, member: NDArray[np.intp], counts: NDArray[np.intp]) -> _Sums:
@@ -130,13 +134,14 @@ def _compared(embeddings: Floats, member: NDArray[np.intp], sums: _Sums) -> Comp
     own_angle, wrong_angle = np.zeros(classes), np.zeros(classes)
     scatter = np.zeros((embeddings.shape[1],) * 2, order="F")  # sum of (x - mu)(x - mu)^T, its upper half
     within, silhouette = 0.0, 0.0
+    cosines = np.empty((_rows_at_once(embeddings, classes), classes), dtype=np.float32)
     for rows, points, directions in _blocks(embeddings, classes):
         own = member[rows]
         own_angle += np.bincount(own, angle_deg(directions, sums.centres[own]), classes)
         wrong_angle += np.bincount(own, angle_deg(directions, nearest[own]), classes)
         scatter = dsyrk(1.0, (points - sums.raw_means[own]).T, 1.0, scatter, overwrite_c=True)
         within += float(np.sum((directions - sums.means[own]) ** 2))
-        silhouette += float(_silhouettes(directions, own, sums).sum())
+        silhouette += float(_silhouettes(directions, own, sums, cosines[: len(own)]).sum())
     scatter = scatter + np.triu(scatter, 1).T
     between = np.mean(np.sum((sums.means - sums.means.mean(axis=0)) ** 2, axis=1))
     return Compactness(
@@ -178,9 +183,13 @@ def _nearest_and_widest(centres: Float64) -> tuple[Float64, float]:
     return centres[nearest], widest
 
 
-def _silhouettes(directions: Float64, own: NDArray[np.intp], sums: _Sums) -> Float64:
-    """Of a block: the next class is found by a product in float32, distances are in float64."""
-    cosines = directions.astype(np.float32) @ sums.coarse_means.T
+def _silhouettes(directions: Float64, own: NDArray[np.intp], sums: _Sums, cosines: NDArray[np.float32]) -> Float64:
+    """Of a block: the next class is found by a product in float32, distances are in float64.
+
+    Args:
+        cosines: room for the product ``(B, C)``, the same for every block: fresh memory costs more than its sum.
+    """
+    np.matmul(directions.astype(np.float32), sums.coarse_means.T, out=cosines)
     cosines[np.arange(len(own)), own] = -np.inf
     to_next = 1 - np.einsum("bd,bd->b", directions, sums.means[cosines.argmax(axis=1)])
     to_own = 1 - np.einsum("bd,bd->b", directions, sums.means[own])

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 Record = dict[str, Any]
 Studies = Callable[[str], Sequence[Record]]
 
+Fact = tuple[str, tuple[float, ...]]
+"""A piece of README with ``{}`` for each number, and the numbers."""
+
 
 @functools.cache
 def committed(study: str) -> list[Record]:

@@ -8,7 +8,8 @@ import re
 import statistics
 from collections.abc import Sequence
 
-from tests.references.plain_records import Record, Studies, cell, exact_p, mean, measured, seeds
+from tests.references.plain_records import Fact, Record, Studies, cell, exact_p, mean, measured, seeds
+from tests.references.readme_facts_human import human_facts
 
 T_TWO_DEGREES = 4.302653
 """97.5 % quantile of Student's distribution with two degrees of freedom, from a table."""
@@ -20,10 +21,6 @@ NOT_FROM_RECORDS = (
     "test watches it.",
 )
 """Measured once and not kept: sentences with numbers that cannot be held to anything."""
-
-
-Fact = tuple[str, tuple[float, ...]]
-"""A piece of README with ``{}`` for each number, and the numbers."""
 
 
 def symmetric_facts(study: Studies) -> list[Fact]:
@@ -202,7 +199,7 @@ def face_facts(study: Studies) -> list[Fact]:
 
 @functools.cache
 def facts(study: Studies) -> list[Fact]:
-    parts = (symmetric_facts, mechanism_facts, methods_facts, asymmetric_facts, face_facts)
+    parts = (symmetric_facts, mechanism_facts, methods_facts, asymmetric_facts, human_facts, face_facts)
     return [fact for part in parts for fact in part(study)]
 
 
