@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 
 import pytest
 
-from tests.references.plain_records import ROOT, Record, Studies, cell, committed
+from tests.references.plain_records import ROOT, Record, Studies, cell, committed, measured
 from tests.references.readme_facts import NOT_FROM_RECORDS, facts, table_rows
+from tests.references.readme_facts_human import HUMAN, SYMMETRIC, TWIN
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -153,3 +155,24 @@ def test_runs_of_two_studies_that_are_the_same_have_the_same_numbers() -> None:
         trained_anew += one["provenance"]["seconds"] != other["provenance"]["seconds"]
     assert trained_anew == 2
     assert len(pattern_of("The two clean runs of `cifar10_asymmetric` that were not taken over").findall(README)) == 1
+
+
+def test_the_table_of_robust_methods_under_human_noise_is_what_the_records_give() -> None:
+    page = (ROOT / "docs" / "robust_methods.md").read_text(encoding="utf-8").partition("## Under human noise")[2]
+    runs = committed("cifar10_human")
+    methods = {"cross-entropy": ("ce", "standard"), "`elr`": ("ce", "elr"), "`gce`": ("gce", "standard")}
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+    assert [row[0] for row in rows[2:]] == list(methods)
+    for name, *printed in rows[2:]:
+        loss, strategy = methods[name]
+        for text, corruption in zip(printed, ("clean", HUMAN, TWIN, SYMMETRIC), strict=True):
+            found = [
+                100 * measured(run, "accuracy")
+                for run in runs
+                if run["spec"]["head"] == "softmax"
+                and run["spec"]["loss"].partition(":")[0] == loss
+                and run["spec"]["strategy"].partition(":")[0] == strategy
+                and re.match(rf"{corruption}\b", run["spec"]["corruption"])
+            ]
+            assert len(found) == 6
+            assert says(text, statistics.mean(found)), (name, corruption, text)
