@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
+from scipy.sparse import csr_array
 
 from noisylabels.metrics.angles import angle_deg, cosine_blocks
 from noisylabels.metrics.by_class import FLOAT32_STEP, Float64, as_points
@@ -109,17 +110,17 @@ def _blocks(embeddings: Floats, num_classes: int) -> Iterator[tuple[slice, Float
 
 
 def _rows_at_once(embeddings: Floats, num_classes: int) -> int:
-    return min(len(embeddings), max(1, BLOCK_BYTES // (4 * max(num_classes, embeddings.shape[1]))))
+    return max(1, BLOCK_BYTES // (4 * max(num_classes, int(embeddings.shape[1]))))
 
 
 def _summed(embeddings: Floats, member: NDArray[np.intp], counts: NDArray[np.intp]) -> _Sums:
     dim, longest = embeddings.shape[1], 0.0
     raw, directed = np.zeros((len(counts), dim)), np.zeros((len(counts), dim))
     for rows, points, directions in _blocks(embeddings, len(counts)):
-        order = np.argsort(member[rows], kind="stable")
-        present, first = np.unique(member[rows][order], return_index=True)
-        raw[present] += np.add.reduceat(points[order], first, axis=0)
-        directed[present] += np.add.reduceat(directions[order], first, axis=0)
+        present, own = np.unique(member[rows], return_inverse=True)
+        adding = csr_array((np.ones(len(own)), (own, np.arange(len(own)))))
+        raw[present] += adding @ points
+        directed[present] += adding @ directions
         longest = max(longest, float(np.linalg.norm(points, axis=1).max()))
     raw, directed = raw / counts[:, None], directed / counts[:, None]
     length = np.linalg.norm(directed, axis=1, keepdims=True)

@@ -33,7 +33,7 @@ CLOUDS = {
     "more classes than dimensions": cloud(2, classes=300, dim=8, size=900),
     "compact": cloud(3, classes=30, dim=24, size=900, spread=1e-3),
     "far from the origin": cloud(4, classes=12, dim=10, size=500, offset=20.0),
-    "a line": (np.linspace(1, 2, 30, dtype=np.float32)[:, None] * np.float32([3, 4]), np.arange(30) % 3),
+    "a line": (np.arange(1, 31, dtype=np.float32)[:, None] * np.float32([3, 4]), np.arange(30) % 3),
 }
 
 
