@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.open_set_search import PrivateMemory
+from benchmarks.private_memory import PrivateMemory
 
 CHUNK = 20_000
 SPREAD = 1.2

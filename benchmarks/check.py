@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from pathlib import Path
 
 from benchmarks.ratios import RATIOS, Ratio
+from benchmarks.result_file import machine
 
 FILE = Path(__file__).with_name("results") / "ratios.json"
 MOST_WORSE = 0.15
@@ -54,8 +54,7 @@ def main() -> None:
                 continue
             print(said(ratio, found[ratio.name], before.get(ratio.name)), flush=True)
     if asked.write:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        content = {"machine": machine, "load": os.getloadavg()[0], "ratios": before | found}
+        content = {"machine": machine(), "load": os.getloadavg()[0], "ratios": before | found}
         FILE.write_text(json.dumps(content, indent=1) + "\n")
     elif worse := regressions(found, before):
         sys.exit(f"worse than committed by more than {MOST_WORSE:.0%}: {'; '.join(worse)}")

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -30,7 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.open_set_search import PrivateMemory, _status
+from benchmarks.private_memory import PrivateMemory, status
+from benchmarks.result_file import tell
 from noisylabels.metrics.streamed import compactness
 
 WAYS = ("ours", "floor", "library")
@@ -70,7 +69,7 @@ def library(embeddings: Any, labels: Any) -> float:
 
 def measure(way: str, folder: Path, size: int) -> dict[str, float]:
     """One of them, in this process."""
-    before = _status("RssAnon")
+    before = status("RssAnon")
     embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")[:size]
     labels = np.load(folder / "labels.npy")[:size]
     work = {"ours": compactness, "floor": floor, "library": library}[way]
@@ -129,10 +128,7 @@ def main() -> None:
         sizes = {"ours": asked.size, "floor": asked.size, "library": min(asked.library_size, asked.size)}
         found = {"size": asked.size, "classes": asked.classes, "dim": asked.dim, "library_size": sizes["library"]}
         found |= table(Path(name), sizes, asked.rounds)
-    found["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one thread, Python {platform.python_version()}"
-    print(json.dumps(found, indent=1))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ The runs are made up: the plan is real, measurements are drawn, histories and ar
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import resource
 import tempfile
 import time
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.result_file import tell
 from noisylabels.metrics import METRICS
 from noisylabels.records import read_records, write_records
 from noisylabels.report import write_report
@@ -100,11 +99,8 @@ def main() -> None:
             "report_seconds": round(written, 1),
             "html_mb": round(files.html.stat().st_size / 1e6, 2),
             "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "machine": f"{platform.machine()}, Python {platform.python_version()}",
         }
-    print(json.dumps(found, indent=1))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks.result_file import tell
 
 KINDS = (
     "plain",
@@ -115,10 +115,7 @@ def main() -> None:
         for classes in map(int, asked.classes.split(","))
         for row in table(classes, asked.dim, asked.batch, asked.rounds, asked.repeats)
     ]
-    if asked.out:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, one thread, Python {platform.python_version()}"
-        found = {"dim": asked.dim, "batch": asked.batch, "chunk": CHUNK, "machine": machine, "rows": rows}
-        asked.out.write_text(json.dumps(found, indent=1) + "\n")
+    tell({"dim": asked.dim, "batch": asked.batch, "chunk": CHUNK, "rows": rows}, asked.out)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.private_memory import PrivateMemory
 from noisylabels.metrics.search import nearest_in_gallery
 
 BAR_MIB = 1024
@@ -70,33 +70,6 @@ def multiply(gallery: Any, probes: Any) -> None:
             chosen = probes[first : first + BLOCK]
             out = buffer[: len(chosen) * len(block)].reshape(len(chosen), len(block))
             np.matmul(chosen, block.T, out=out)
-
-
-class PrivateMemory:
-    """The largest private resident memory of this process while the block runs, in MiB."""
-
-    def __enter__(self) -> PrivateMemory:
-        self.peak = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.02):
-            self.peak = max(self.peak, _status("RssAnon"))
-
-
-def _status(field: str) -> float:
-    """A field of this process's status in MiB."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit(f"no {field} in /proc/self/status: this benchmark needs Linux")
 
 
 def measure(what: str, path: Path, probe_count: int, memory_mib: int) -> dict[str, Any]:

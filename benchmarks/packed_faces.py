@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.open_set_search import PrivateMemory
+from benchmarks.private_memory import PrivateMemory
 from corruptions import CORRUPTIONS
 from noisylabels.catalog import build
 from noisylabels.data import mapped_images

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.open_set_search import PrivateMemory
+from benchmarks.private_memory import PrivateMemory
+from benchmarks.result_file import tell
 from noisylabels.data import data_root
 from noisylabels.problem import pose
 from noisylabels.run import execute
@@ -61,10 +60,7 @@ def main() -> None:
     found: dict[str, object] = {"imports alone": alone("", asked.model)}
     found |= {name: alone(dataset, asked.model) for name, dataset in DATASETS.items()}
     found["model"] = asked.model
-    found["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one thread, Python {platform.python_version()}"
-    print(json.dumps(found, indent=1))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

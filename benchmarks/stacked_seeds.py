@@ -14,9 +14,6 @@ stack wins.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from benchmarks.result_file import tell
 from noisylabels.models.small_cnn import SmallCnn, SmallCnnNet
 
 WIDTHS, BATCH, SIDE = (4, 8, 16), 128, 32
@@ -147,9 +145,7 @@ def main() -> None:
     for width in WIDTHS:
         rows.append(measured(width, asked.seeds, asked.rounds, torch.device(asked.device)))
         print(rows[-1], flush=True)
-    if asked.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, one thread, Python {platform.python_version()}"
-        asked.json.write_text(json.dumps({"machine": machine, "batch": BATCH, "rows": rows}, indent=1) + "\n")
+    tell({"batch": BATCH, "rows": rows}, asked.json)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,6 @@ Ratios are taken to ``plain`` of the same round, then the median; above 1 is fas
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -31,6 +28,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.result_file import tell
 from noisylabels import catalog
 from noisylabels.heads import HEADS
 from noisylabels.models import MODELS
@@ -120,10 +118,7 @@ def main() -> None:
     torch.set_num_threads(1)
     device = torch.device(asked.device)
     rows = [row for text in catalog.split_top_level(asked.models) for row in table(text, asked.rounds, device)]
-    if asked.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, one thread, Python {platform.python_version()}"
-        found = {"machine": machine, "torch": torch.__version__, "batch": BATCH, "rows": rows}
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    tell({"torch": torch.__version__, "batch": BATCH, "rows": rows}, asked.json)
 
 
 if __name__ == "__main__":

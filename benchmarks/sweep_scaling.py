@@ -12,14 +12,13 @@ bookkeeping. Data are read within the runs' process but before a run's own clock
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.result_file import tell
 from noisylabels.engines import Local
 from noisylabels.engines.worker import Place
 from noisylabels.store import StudyFolder
@@ -76,11 +75,8 @@ def main() -> None:
         "median_supervision_seconds_a_run": statistics.median(each["supervision_seconds_a_run"] for each in rounds),
         "rounds": rounds,
         "load_before": round(load, 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
-    print(json.dumps(found, indent=1))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.result_file import tell
 from tests.flows.telling import KEY
 from tests.flows.wandb_server import WandbServer, serving
 
@@ -105,11 +105,8 @@ def main() -> None:
         "median_ratio": {way: statistics.median(ratios(rounds, way)) for way in WAYS},
         "ratios": {way: ratios(rounds, way) for way in WAYS},
         "load_before": round(load, 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
-    print(json.dumps(found, indent=1))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

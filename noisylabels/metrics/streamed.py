@@ -101,27 +101,28 @@ class _Sums:
 
 
 def _blocks(embeddings: Floats, num_classes: int) -> Iterator[tuple[slice, Float64, Float64]]:
-    """Rows, their embeddings and the directions of these, both ``(B, D)``."""
+    """Rows, their embeddings ``(B, D)`` and the lengths of these ``(B, 1)``."""
     rows = _rows_at_once(embeddings, num_classes)
     for start in range(0, len(embeddings), rows):
         block = slice(start, min(start + rows, len(embeddings)))
         points = as_points(embeddings[block])
-        yield block, points, points / np.linalg.norm(points, axis=1, keepdims=True)
+        yield block, points, np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def _rows_at_once(embeddings: Floats, num_classes: int) -> int:
+    """As many as keep a block's cosines with all classes, in float32, within ``BLOCK_BYTES``."""
     return max(1, BLOCK_BYTES // (4 * max(num_classes, int(embeddings.shape[1]))))
 
 
 def _summed(embeddings: Floats, member: NDArray[np.intp], counts: NDArray[np.intp]) -> _Sums:
     dim, longest = embeddings.shape[1], 0.0
     raw, directed = np.zeros((len(counts), dim)), np.zeros((len(counts), dim))
-    for rows, points, directions in _blocks(embeddings, len(counts)):
+    for rows, points, lengths in _blocks(embeddings, len(counts)):
         present, own = np.unique(member[rows], return_inverse=True)
         adding = csr_array((np.ones(len(own)), (own, np.arange(len(own)))))
         raw[present] += adding @ points
-        directed[present] += adding @ directions
-        longest = max(longest, float(np.linalg.norm(points, axis=1).max()))
+        directed[present] += adding @ (points / lengths)
+        longest = max(longest, float(lengths.max()))
     raw, directed = raw / counts[:, None], directed / counts[:, None]
     length = np.linalg.norm(directed, axis=1, keepdims=True)
     if length.min() <= FLOAT32_STEP:
@@ -136,8 +137,8 @@ def _compared(embeddings: Floats, member: NDArray[np.intp], sums: _Sums) -> Comp
     scatter = np.zeros((embeddings.shape[1],) * 2, order="F")  # sum of (x - mu)(x - mu)^T, its upper half
     within, silhouette = 0.0, 0.0
     cosines = np.empty((_rows_at_once(embeddings, classes), classes), dtype=np.float32)
-    for rows, points, directions in _blocks(embeddings, classes):
-        own = member[rows]
+    for rows, points, lengths in _blocks(embeddings, classes):
+        own, directions = member[rows], points / lengths
         own_angle += np.bincount(own, angle_deg(directions, sums.centres[own]), classes)
         wrong_angle += np.bincount(own, angle_deg(directions, nearest[own]), classes)
         scatter = dsyrk(1.0, (points - sums.raw_means[own]).T, 1.0, scatter, overwrite_c=True)
