@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tests.references.plain_records import Fact, Record, Studies, cell, exact_p, mean, measured, seeds
 from tests.references.readme_facts_human import human_facts
+from tests.references.readme_facts_legacy import legacy_facts
 
 T_TWO_DEGREES = 4.302653
 """97.5 % quantile of Student's distribution with two degrees of freedom, from a table."""
@@ -199,7 +200,7 @@ def face_facts(study: Studies) -> list[Fact]:
 
 @functools.cache
 def facts(study: Studies) -> list[Fact]:
-    parts = (symmetric_facts, mechanism_facts, methods_facts, asymmetric_facts, human_facts, face_facts)
+    parts = (symmetric_facts, mechanism_facts, methods_facts, asymmetric_facts, human_facts, legacy_facts, face_facts)
     return [fact for part in parts for fact in part(study)]
 
 
