@@ -27,13 +27,17 @@ def committed(study: str) -> list[Record]:
 
 
 def is_method(record: Record, printed: str) -> bool:
-    """``arcface:margin=0.2`` is short for all that names the kind and has this among its parameters."""
-    for field in ("head", "loss", "strategy"):
-        kind, _, parameters = record["spec"][field].partition(":")
-        wanted_kind, _, wanted = printed.partition(":")
-        if kind == wanted_kind and all(part in parameters.split(",") for part in wanted.split(",") if part):
-            return True
-    return False
+    """Whether ``head``, ``head+loss``, ``head+strategy`` is the run's; parameters that are not named may differ."""
+    spec = record["spec"]
+    besides = [spec[field] for field in ("loss", "strategy") if spec[field] not in ("ce", "standard")]
+    wanted = printed.split("+")
+    return len(wanted) == 1 + len(besides) and all(map(_is_kind, (spec["head"], *besides), wanted))
+
+
+def _is_kind(full: str, printed: str) -> bool:
+    kind, _, parameters = full.partition(":")
+    wanted_kind, _, wanted = printed.partition(":")
+    return kind == wanted_kind and all(part in parameters.split(",") for part in wanted.split(",") if part)
 
 
 def measured(record: Record, metric: str) -> float:
