@@ -22,8 +22,8 @@ from noisylabels.training.model import Model
 
 COLLAPSE_DEG = 8.0
 """A model has collapsed when its ``wrong_centre_angle_deg`` is below this: half of its classes, or more, lie on the
-centre of another. Our own rule. In the published study cifar10_symmetric the models it calls collapsed score 4.0 to 7.0
-degrees, all others 16.4 and more.
+centre of another. Our own rule, and a line, not a gap: in the published study cifar10_symmetric the 27 models it calls
+collapsed score 1.1 to 7.3 degrees, and classify 10 to 43 % of the test images; the others score 8.1 and more.
 """
 
 

@@ -79,8 +79,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "noisylabels tune mystudy --trials 20 --dry-run",
     ),
     "reproduce": (
-        "noisylabels reproduce 46bc1ea9",
-        "noisylabels reproduce 46bc1ea9 --study cifar10_symmetric --tolerance 0.02",
+        "noisylabels reproduce 7f628b33",
+        "noisylabels reproduce 7f628b33 --study cifar10_symmetric --tolerance 0.02",
     ),
     "index": ("noisylabels index quickstart --rebuild",),
     "sync": ("noisylabels sync quickstart --track wandb:online",),

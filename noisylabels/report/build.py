@@ -56,7 +56,8 @@ def report_data(study: Study, results: Sequence[RunResult], context: Context | N
         sections.append(tuning_section(beside.tuning, study))
     pictures = examples_section(beside.examples)
     sections += [pictures] if pictures else []
-    sections += [deviations_section(study, beside.frozen, results), protocol_section(study, runs, shown)]
+    trials = None if beside.tuning is None else beside.tuning.budget
+    sections += [deviations_section(study, beside.frozen, results), protocol_section(study, runs, shown, trials=trials)]
     return ReportData(title=study.name, question=study.question, sections=tuple(sections))
 
 

@@ -98,9 +98,9 @@ def degradation_section(setting: Setting, shown: Quantity, anchor: str) -> Secti
         anchor=anchor,
         title=setting.heading("Degradation"),
         paragraphs=(
-            f"Lines are means over seeds, bands their 95 % t intervals, dots the single seeds (up to {MOST_DOTS}). The "
-            "horizontal axis is "
-            "the share of training labels that are really wrong, not the rate that was asked for.",
+            f"Lines are means over seeds, bands their 95 % t intervals, dots the single seeds (up to {MOST_DOTS}). A "
+            "line ends, or breaks, where a rate has no number; a band that is wide for want of seeds is cut off. The "
+            "horizontal axis is the share of training labels that are really wrong, not the rate that was asked for.",
         ),
         blocks=(block,) if block else (),
     )
@@ -174,16 +174,20 @@ def _panel(setting: Setting, shown: Quantity, corruption: str, *, dotted: bool) 
 
 
 def _points(cells: Sequence[Cell], shown: Quantity, *, dotted: bool) -> list[Point]:
-    points = []
+    """By realised rate; a cell in which no run gave a number breaks the line."""
+    points: list[Point] = []
+    gap = False
     for cell in cells:
         interval, realised = cell.interval(shown), cell.realised_rate
         if interval is None:
+            gap = True
             continue
         low, high = (None if end is None else end * shown.factor for end in (interval.low, interval.high))
         values = cell.values(shown).values()
         dots = tuple(value * shown.factor for value in values) if dotted and len(values) <= MOST_DOTS else ()
         x = 100 * (cell.rate if realised is None else realised)
-        points.append(Point(x, interval.mean * shown.factor, low, high, dots))
+        points.append(Point(x, interval.mean * shown.factor, low, high, dots, after_gap=gap and bool(points)))
+        gap = False
     return sorted(points, key=lambda point: point.x)
 
 

@@ -39,6 +39,7 @@ class Point:
         low, high: ends of the band there, or None.
         dots: the single seeds' values.
         hollow: drawn empty: of a run that enters no mean.
+        after_gap: no line leads here, as what was planned between this point and the one before has no value.
     """
 
     x: float
@@ -47,6 +48,7 @@ class Point:
     high: float | None = None
     dots: tuple[float, ...] = ()
     hollow: bool = False
+    after_gap: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ class Line:
     style: int
     points: tuple[Point, ...]
     joined: bool = True
+
+    @property
+    def pieces(self) -> list[list[Point]]:
+        """The points between gaps."""
+        pieces: list[list[Point]] = []
+        for point in self.points:
+            if point.after_gap or not pieces:
+                pieces.append([])
+            pieces[-1].append(point)
+        return pieces
 
 
 @dataclass(frozen=True)

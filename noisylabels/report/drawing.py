@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import re
 import warnings
@@ -33,7 +34,8 @@ DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, (6, 1.6, 1.4, 1.6)),
     (0, (3, 1, 1, 1, 1, 1)),
 )
-_PANEL_WIDTHS = (6.2, 5.0, 3.5)
+_PANEL_WIDTHS = (7.0, 5.0, 3.5)
+_PANEL_HEIGHTS = (3.8, 3.0, 3.0)
 """Inches, of one, two or three panels in a row."""
 _TITLE_LIMITS = (80, 64, 38)
 """Letters of a title's line over such a panel."""
@@ -46,6 +48,9 @@ _LEGEND_ROWS, _LEGEND_ROW = 3, 0.2
 
 LOG_SPAN = 20.0
 """Positive values without an upper bound that differ by more than this factor are drawn on a logarithmic axis."""
+
+BAND_REACH = 0.15
+"""How far beyond all marks a band may stretch the axis, as a share of the range of the marks."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -100,7 +105,9 @@ def figure_of(chart: Chart) -> Iterator[Figure]:
         width = _PANEL_WIDTHS[columns - 1] * columns
         entries, across = _legend_shape(chart, width)
         more = max(0, math.ceil(entries / across) - _LEGEND_ROWS)
-        figure = Figure(figsize=(width, 3.0 * rows + 0.5 + _LEGEND_ROW * more), layout="constrained")
+        figure = Figure(
+            figsize=(width, _PANEL_HEIGHTS[columns - 1] * rows + 0.5 + _LEGEND_ROW * more), layout="constrained"
+        )
         for place, panel in enumerate(chart.panels, start=1):
             axes = figure.add_subplot(rows, columns, place)
             if isinstance(panel, HeatMap):
@@ -147,7 +154,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _scale(axes: Axes, panel: Panel) -> None:
-    """A logarithmic axis where a ratio spans decades; otherwise no room for values that cannot be."""
+    """A logarithmic axis where a ratio spans decades; else no room for what cannot be, nor for very wide bands."""
     if panel.left is not None and panel.right is not None:
         axes.set(xlim=(panel.left, panel.right), ylim=(panel.lower, panel.upper), aspect="equal")
         return
@@ -159,6 +166,9 @@ def _scale(axes: Axes, panel: Panel) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
         return
     low, high = axes.get_ylim()
+    reach = BAND_REACH * (max(values) - min(values))
+    if reach > 0:
+        low, high = max(low, min(values) - reach), min(high, max(values) + reach)
     room = 0.03 * (high - low)
     axes.set_ylim(max(low, panel.lower - room), min(high, panel.upper + room))
 
@@ -169,27 +179,26 @@ def _plain_numbers() -> FuncFormatter:
 
 def _draw_line(axes: Axes, line: Line) -> None:
     colour = COLOURS[line.style % len(COLOURS)]
-    points = line.points
-    x, y = [point.x for point in points], [point.y for point in points]
-    banded = [(p.x, p.low, p.high) for p in points if p.low is not None and p.high is not None]
-    if banded:
-        places, lows, highs = zip(*banded, strict=True)
-        axes.fill_between(places, lows, highs, color=colour, alpha=0.13, linewidth=0)
-    dots = [(point.x, dot) for point in points for dot in point.dots]
+    for piece in line.pieces:
+        banded = [(p.x, p.low, p.high) for p in piece if p.low is not None and p.high is not None]
+        if banded:
+            places, lows, highs = zip(*banded, strict=True)
+            axes.fill_between(places, lows, highs, color=colour, alpha=0.13, linewidth=0)
+    dots = [(point.x, dot) for point in line.points for dot in point.dots]
     if dots:
         axes.scatter([x for x, _ in dots], [y for _, y in dots], s=9, color=colour, alpha=0.55, linewidths=0, zorder=2)
-    axes.plot(
-        x,
-        y,
-        label=_label(line.label),
-        color=colour,
-        linewidth=1.7,
-        linestyle=DASHES[line.style % len(DASHES)],
-        marker=MARKERS[line.style % len(MARKERS)],
-        markersize=5,
-        markevery=max(1, len(x) // 8),
-        zorder=3,
-    )
+    for piece in line.pieces:
+        axes.plot(
+            *_columns([(point.x, point.y) for point in piece]),
+            label=_label(line.label),
+            color=colour,
+            linewidth=1.7,
+            linestyle=DASHES[line.style % len(DASHES)],
+            marker=MARKERS[line.style % len(MARKERS)],
+            markersize=5,
+            markevery=max(1, len(line.points) // 8),
+            zorder=3,
+        )
 
 
 def _draw_marks(axes: Axes, line: Line) -> None:
@@ -208,9 +217,20 @@ def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float
 
 def _legend_shape(chart: Chart, width: float) -> tuple[int, int]:
     """How many entries the legend has, and how many of them stand side by side."""
-    labels = {_label(line.label) for line in chart.lines}
-    longest = max(map(len, labels), default=1)
-    return len(labels), max(1, min(max(1, len(labels)), int(width / (0.075 * longest + 0.65))))
+    labels = list(dict.fromkeys(_label(line.label) for line in chart.lines))
+    columns = max(1, len(labels))
+    while columns > 1 and _legend_width(labels, columns) > width:
+        columns -= 1
+    return len(labels), columns
+
+
+def _legend_width(labels: list[str], columns: int) -> float:
+    """Inches; labels go down column by column, the first columns being one longer where they do not come out."""
+    rows, longer = divmod(len(labels), columns)
+    ends = list(itertools.accumulate(rows + (column < longer) for column in range(columns)))
+    starts = [0, *ends[:-1]]
+    longest = [max(map(len, labels[start:end])) for start, end in zip(starts, ends, strict=True)]
+    return sum(0.075 * letters + 0.65 for letters in longest)
 
 
 def _legend(figure: Figure, columns: int) -> None:

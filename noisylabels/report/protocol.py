@@ -22,10 +22,21 @@ ORACLE_KNOWLEDGE = (
 )
 
 
-def protocol_section(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Section:
-    """The protocol card: what was run, on what, with what noise, where."""
+UNTUNED = "no trials lie beside the study: every method ran with the values printed here, as its file gives them"
+
+
+def protocol_section(study: Study, runs: Sequence[PlannedRun], shown: Quantity, *, trials: int | None) -> Section:
+    """The protocol card: what was run, on what, with what noise, where.
+
+    Args:
+        study: whose report this is.
+        runs: all that are planned.
+        shown: the headline metric.
+        trials: that each method had in the tuning behind the study's values; None without one.
+    """
     results = [run.result for run in runs if run.result is not None]
-    tables = (_protocol(study, runs, shown), *_noise(runs), *_environment(results))
+    tuning = UNTUNED if trials is None else f"{count(trials, 'trial')} a method, see the section on tuning"
+    tables = (_protocol(study, runs, shown, tuning), *_noise(runs), *_environment(results))
     return Section("protocol", "Protocol", (ORACLE_KNOWLEDGE, *_again(study, results)), (Block(tables=tables),))
 
 
@@ -35,7 +46,7 @@ def _again(study: Study, results: Sequence[RunResult]) -> tuple[str, ...]:
     return (f"To run all of it again: noisylabels sweep {study.name}{one}. A run is its id: equal ids, equal numbers.",)
 
 
-def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Table:
+def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity, tuning: str) -> Table:
     specs = [run.spec for run in runs]
     provenances = [run.result.provenance for run in runs if run.result is not None]
     items = [
@@ -48,6 +59,7 @@ def _protocol(study: Study, runs: Sequence[PlannedRun], shown: Quantity) -> Tabl
         ("told the truth", _distinct(filter(None, map(_oracle_knowledge, specs))) or "no method"),
         ("training", ", ".join(f"{key} {value}" for key, value in study.base.train.model_dump().items())),
         *_own_training(study),
+        ("tuning", tuning),
         ("seeds", _seeds(study)),
         ("headline", f"{shown.name} at the epoch chosen by {shown.selection}, as the study file says"),
         ("intervals", "95 % t intervals over seeds, not cut off at 0 or 100 %; none for one seed or equal values"),

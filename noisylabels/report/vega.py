@@ -24,9 +24,11 @@ def to_vega_lite(chart: Chart) -> dict[str, Any]:
 
 def _panel(panel: Panel) -> dict[str, Any]:
     values = [
-        {"line": line.label, "x": point.x, "y": point.y, "low": point.low, "high": point.high, "hollow": point.hollow}
+        {"line": line.label, "piece": number, "x": point.x, "y": point.y}
+        | {"low": point.low, "high": point.high, "hollow": point.hollow}
         for line in panel.lines
-        for point in line.points
+        for number, piece in enumerate(line.pieces)
+        for point in piece
     ]
     x = {"field": "x", "type": "quantitative", "title": panel.x_label}
     y = {"field": "y", "type": "quantitative", "title": panel.y_label, "scale": {"zero": False}}
@@ -37,7 +39,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "title": panel.title,
         "data": {"values": values},
-        "encoding": {"x": x, "color": colour},
+        "encoding": {"x": x, "color": colour, "detail": {"field": "piece", "type": "nominal"}},
         "layer": [
             {
                 "transform": [{"filter": "datum.low != null"}],

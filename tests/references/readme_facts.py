@@ -9,70 +9,12 @@ import statistics
 from collections.abc import Sequence
 
 from tests.references.plain_records import Fact, Record, Studies, cell, exact_p, mean, measured, seeds
+from tests.references.readme_facts_curves import symmetric_facts, symmetric_rows
 from tests.references.readme_facts_human import human_facts
 from tests.references.readme_facts_legacy import legacy_facts
 
 T_TWO_DEGREES = 4.302653
 """97.5 % quantile of Student's distribution with two degrees of freedom, from a table."""
-
-NOT_FROM_RECORDS = (
-    "- **The schedules, without noise, one seed.** `schedule=ramp` to 60 degrees ends at 65.9 % (`small_cnn`, 8 "
-    "epochs) and 68.1 % (`resnet8`, 12 epochs), `adaptive` at 69.5 and 70.4 %; a ramp to 75 degrees equals it (69.5 %, "
-    "`small_cnn`). No ramp collapsed here. On the digits, one to 30 degrees in a twentieth of the training does, and a "
-    "test watches it.",
-)
-"""Measured once and not kept: sentences with numbers that cannot be held to anything."""
-
-
-def symmetric_facts(study: Studies) -> list[Fact]:
-    runs = study("cifar10_symmetric")
-    sizes = runs[0]["provenance"]["sizes"]
-    heads = ("softmax", "normalised_softmax", "cosface", "cam_softmax")
-    lost = {
-        head: 100 * (mean(runs, head, "clean", "accuracy") - mean(runs, head, "symmetric:rate=0.6", "accuracy"))
-        for head in heads
-    }
-    assert max(lost, key=lost.__getitem__) == "cam_softmax"
-    above = {
-        name: 100 * (mean(rs, "cam_softmax", "clean", "accuracy") - mean(rs, "normalised_softmax", "clean", "accuracy"))
-        for name, rs in (("cifar10", runs), ("digits", study("quickstart")))
-    }
-    assert max(map(abs, above.values())) <= 3
-    within, nearest = (
-        {
-            head: [measured(record, metric) for record in cell(runs, head, "clean")]
-            for head in ("cam_softmax", "normalised_softmax")
-        }
-        for metric in ("intra_class_angle_deg", "nearest_centroid_angle_deg")
-    )
-
-    def ends(found: dict[str, list[float]]) -> tuple[float, ...]:
-        return tuple(end(values) for values in found.values() for end in (min, max))
-
-    for rate in ("clean", *(f"symmetric:rate={rate}" for rate in (0.2, 0.4, 0.6))):
-        assert max(heads, key=lambda head: mean(runs, head, rate, "accuracy")) == "softmax"
-    return [
-        (
-            "({} CIFAR-10 images, {} of them to train on; `small_cnn`, {} epochs; {} seeds; two AVX2 cores;",
-            (
-                sizes["train"] + sizes["validation"],
-                runs[-1]["noise"]["num_examples"],
-                runs[0]["spec"]["train"]["epochs"],
-                seeds(runs),
-            ),
-        ),
-        ("last epoch, per cent, mean of {} seeds:", (seeds(runs),)),
-        (
-            "Its loss at {} % is the largest of the four heads that survive ({} points; softmax {}).",
-            (60, lost["cam_softmax"], lost["softmax"]),
-        ),
-        ("Without noise it is within 3 points of normalised softmax ({} above it)", (above["cifar10"],)),
-        (
-            "makes classes tighter: {} to {} degrees within a class where normalised softmax has {} to {}.",
-            ends(within),
-        ),
-        ("no further apart for it: {} to {} degrees to the nearest other, against {} to {}.", ends(nearest)),
-    ]
 
 
 def mechanism_facts(study: Studies) -> list[Fact]:
@@ -208,18 +150,9 @@ def facts(study: Studies) -> list[Fact]:
 def table_rows(study: Studies) -> dict[str, list[float | str]]:
     """Each row's head in README, with the table's first word, to its cells."""
     rows: dict[str, list[float | str]] = {}
-    symmetric, faces = study("cifar10_symmetric"), study("lfw_identity_noise")
-    rates = ("clean:", "symmetric:rate=0.2", "symmetric:rate=0.4", "symmetric:rate=0.6")
-    for head in ("softmax", "normalised_softmax", "cosface", "arcface:margin=0.2", "cam_softmax"):
-        rows[f"per cent {head}"] = [accuracy_or_status(cell(symmetric, head, rate)) for rate in rates]
+    rows |= symmetric_rows(study("cifar10_symmetric"))
+    faces = study("lfw_identity_noise")
     columns = ("clean:", *(f"{kind}:rate=0.5" for kind in KINDS[:3]), "outlier:rate=0.0", "outlier:rate=0.5")
     for head in FACE_HEADS:
         rows[f"area {head}"] = [mean(faces, head, column, "verification_auc") for column in columns]
     return rows
-
-
-def accuracy_or_status(runs: Sequence[Record]) -> float | str:
-    collapsed = sum(record["status"] == "collapsed" for record in runs)
-    if collapsed:
-        return "both collapsed" if collapsed == len(runs) else f"one of {len(runs)} collapsed".replace("2", "two")
-    return 100 * statistics.mean(measured(record, "accuracy") for record in runs)

@@ -16,6 +16,7 @@ from scipy import stats
 from noisylabels.axes import METHOD_FIELDS
 from noisylabels.catalog import UsageError
 from noisylabels.heads import HEADS, REGULARISERS
+from noisylabels.report import Context, report_data
 from noisylabels.report.document import Entry
 from noisylabels.report.tuning import tuning_section
 from noisylabels.result import RunResult
@@ -455,3 +456,15 @@ def test_the_report_warns_of_presets_that_are_not_the_tunings() -> None:
     section = tuning_section(tuning(study), study)
     assert section.tone == "warning"
     assert "not presets of this tuning: softmax, arcface:margin=0.2" in section.paragraphs[0]
+
+
+def test_the_protocol_says_how_much_was_tuned_or_that_nothing_was() -> None:
+    study = made.study()
+
+    def said(beside: Context) -> str:
+        protocol = next(part for part in report_data(study, [], beside).sections if part.anchor == "protocol")
+        rows = cells(protocol.blocks[0].tables[0].rows)
+        return dict(rows)["tuning"]
+
+    assert said(Context(tuning=tuning(study, trials=5))) == "5 trials a method, see the section on tuning"
+    assert said(Context()).startswith("no trials lie beside the study: every method ran with the values printed")
