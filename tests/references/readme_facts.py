@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 from tests.references.plain_records import Fact, Record, Studies, cell, exact_p, mean, measured, seeds
-from tests.references.readme_facts_curves import symmetric_facts, symmetric_rows
+from tests.references.readme_facts_curves import asymmetric_facts, symmetric_facts, symmetric_rows
 from tests.references.readme_facts_human import human_facts
 from tests.references.readme_facts_legacy import legacy_facts
 
@@ -67,22 +67,6 @@ def methods_facts(study: Studies) -> list[Fact]:
             (*gains, len(by_method) - len(beat)),
         ),
         ("{} seeds cannot confirm any of it by the exact test", (seeds(runs),)),
-    ]
-
-
-def asymmetric_facts(study: Studies) -> list[Fact]:
-    runs = study("cifar10_asymmetric")
-    assert {record["status"] for record in runs} == {"ok"}
-    heads = ("cam_softmax", "softmax", "normalised_softmax", "cosface", "arcface:margin=0.2")
-    noisy = "asymmetric:rate=0.4"
-    lost = tuple(100 * (mean(runs, h, "clean", "accuracy") - mean(runs, h, noisy, "accuracy")) for h in heads)
-    wrong = statistics.mean(record["noise"]["realised_rate"] for record in cell(runs, "softmax", noisy))
-    return [
-        ("Under CIFAR-10's asymmetric map at {} % ({} % of all labels wrong;", (40, 100 * wrong)),
-        (
-            "cam-softmax loses {} points, softmax {}, normalised softmax {}, CosFace {}, ArcFace {}: no claim, again.",
-            lost,
-        ),
     ]
 
 
