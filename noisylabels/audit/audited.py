@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisylabels.audit import DETECTORS
 from noisylabels.audit.detector import Observed
@@ -81,6 +83,7 @@ def audited(
     estimates = kind = None
     found = list(findings)
     if observed is not None and observed.probabilities is not None:
+        how += _warning(observed.probabilities, observed.given)
         counted = suspects(observed)
         estimates = estimate(counted, seed=seed)
         kind = noise_kind(counted, estimates, seed=seed)
@@ -93,6 +96,19 @@ def audited(
         for one in ranked:
             qualities += quality(one, subject.given, subject.true, subject.changed_by)
     return Audit(subject, how, tuple(ranked), tuple(_by_kind(found)), estimates, kind, tuple(qualities))
+
+
+def _warning(probabilities: NDArray[np.float64], given: NDArray[np.int64]) -> str:
+    """Of a model that agrees with no more labels than one that always names the commonest, by two standard errors."""
+    agrees = float(np.mean(probabilities.argmax(axis=1) == given))
+    commonest = float(np.bincount(given).max() / len(given))
+    if agrees > commonest + 2 * math.sqrt(commonest * (1 - commonest) / len(given)):
+        return ""
+    return (
+        f" WARNING: {agrees:.1%} of the given labels are what is predicted, and naming the commonest label alone gives "
+        f"{commonest:.1%}: nothing was learnt, and nothing below is to be believed. It takes more images, or the "
+        "probabilities or embeddings of another model."
+    )
 
 
 def _by_kind(findings: Sequence[Finding]) -> list[Finding]:
