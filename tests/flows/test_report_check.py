@@ -20,12 +20,10 @@ from noisylabels.study import Study
 from tests.conftest import Cli
 
 PUBLISHED = [name for name in studies.names() if studies.path(name).with_name("records.jsonl").exists()]
-QUICK = ("cifar10_symmetric",)
-"""Three seconds; the others up to twenty."""
 FILES = "report.html, report.md"
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in PUBLISHED])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_report_is_what_its_records_give(name: str, cli: Cli) -> None:
     """In an empty folder: no runs, and nothing of this machine or this moment."""
     folder, count = studies.path(name).parent, len(Study.find(name).plan())
