@@ -83,7 +83,7 @@ def audited(
     estimates = kind = None
     found = list(findings)
     if observed is not None and observed.probabilities is not None:
-        how += _warning(observed.probabilities, observed.given)
+        how += warning_of_no_skill(observed.probabilities, observed.given)
         counted = suspects(observed)
         estimates = estimate(counted, seed=seed)
         kind = noise_kind(counted, estimates, seed=seed)
@@ -98,8 +98,15 @@ def audited(
     return Audit(subject, how, tuple(ranked), tuple(_by_kind(found)), estimates, kind, tuple(qualities))
 
 
-def _warning(probabilities: NDArray[np.float64], given: NDArray[np.int64]) -> str:
-    """Of a model that agrees with no more labels than one that always names the commonest, by two standard errors."""
+def warning_of_no_skill(probabilities: NDArray[np.float64], given: NDArray[np.int64]) -> str:
+    """A sentence where a model agrees with no more labels than one that always names the commonest does; else nothing.
+
+    No more: by less than two standard errors of the commonest label's share.
+
+    Args:
+        probabilities: float64 ``(N, K)``.
+        given: int64 ``(N,)`` in [0, K).
+    """
     agrees = float(np.mean(probabilities.argmax(axis=1) == given))
     commonest = float(np.bincount(given).max() / len(given))
     if agrees > commonest + 2 * math.sqrt(commonest * (1 - commonest) / len(given)):

@@ -45,7 +45,8 @@ def symmetric(rate: float) -> str:
 
 def lost(runs: Sequence[Record], method: str, noisy: str) -> list[float]:
     """Points of accuracy, by seed; every run must have ended well."""
-    pairs = zip(cell(runs, method, CLEAN), cell(runs, method, noisy), strict=True)
+    pairs = list(zip(cell(runs, method, CLEAN), cell(runs, method, noisy), strict=True))
+    assert all(run["status"] == "ok" for pair in pairs for run in pair), (method, noisy)
     return [100 * (measured(clean, "accuracy") - measured(noise, "accuracy")) for clean, noise in pairs]
 
 

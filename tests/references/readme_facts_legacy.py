@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
-from tests.references.plain_records import Fact, Studies, exact_p, measured, seeds
+from tests.references.plain_records import Fact, Record, Studies, exact_p, measured, seeds
 
 AQUA, SYMMETRIC = "legacy:rate=0.4,code=aqua_instance", "symmetric:rate=0.45,inclusive=false"
 
 
+def accuracies(runs: Sequence[Record], loss: str, corruption: str) -> list[float]:
+    """Per cent, by seed."""
+    found = {
+        run["spec"]["seed"]: 100 * measured(run, "accuracy")
+        for run in runs
+        if run["spec"]["loss"].partition(":")[0] == loss and run["spec"]["corruption"] == corruption
+    }
+    return [found[seed] for seed in range(seeds(runs))]
+
+
+def easier(runs: Sequence[Record], loss: str, asked: float, exact: float) -> list[float]:
+    """By seed, accuracy under DivideMix's code asked for so much, minus under exact symmetric noise."""
+    inclusive = accuracies(runs, loss, f"legacy:rate={asked},code=dividemix_symmetric")
+    other = accuracies(runs, loss, f"symmetric:rate={exact},inclusive=false")
+    return [a - b for a, b in zip(inclusive, other, strict=True)]
+
+
+def easier_at_equal_realised_rates(runs: Sequence[Record], loss: str) -> list[float]:
+    """By seed, the mean over the three rates."""
+    by_rate = [easier(runs, loss, asked, exact) for asked, exact in ((0.2, 0.18), (0.5, 0.45), (0.8, 0.72))]
+    return [statistics.mean(of_seed) for of_seed in zip(*by_rate, strict=True)]
+
+
 def legacy_facts(study: Studies) -> list[Fact]:
     runs = study("legacy_translation")
-
-    def accuracies(loss: str, corruption: str) -> list[float]:
-        found = {
-            run["spec"]["seed"]: 100 * measured(run, "accuracy")
-            for run in runs
-            if run["spec"]["loss"].partition(":")[0] == loss and run["spec"]["corruption"] == corruption
-        }
-        return [found[seed] for seed in range(seeds(runs))]
-
-    def easier(asked: float, exact: float) -> list[float]:
-        """By seed, cross-entropy under DivideMix's code asked for so much, minus under exact noise."""
-        inclusive = accuracies("ce", f"legacy:rate={asked},code=dividemix_symmetric")
-        other = accuracies("ce", f"symmetric:rate={exact},inclusive=false")
-        return [a - b for a, b in zip(inclusive, other, strict=True)]
-
-    asked = easier(0.8, 0.8)
-    realised = [
-        statistics.mean(of_seed)
-        for of_seed in zip(easier(0.2, 0.18), easier(0.5, 0.45), easier(0.8, 0.72), strict=True)
-    ]
+    asked, realised = easier(runs, "ce", 0.8, 0.8), easier_at_equal_realised_rates(runs, "ce")
     means = {
-        (loss, kind): statistics.mean(accuracies(loss, kind)) for loss in ("ce", "gce") for kind in (AQUA, SYMMETRIC)
+        (loss, kind): statistics.mean(accuracies(runs, loss, kind))
+        for loss in ("ce", "gce")
+        for kind in (AQUA, SYMMETRIC)
     }
     of_patterns = {
-        exact_p([a - b for a, b in zip(accuracies(*one), accuracies(*other), strict=True)])
+        exact_p([a - b for a, b in zip(accuracies(runs, *one), accuracies(runs, *other), strict=True)])
         for one, other in (
             (("ce", AQUA), ("ce", SYMMETRIC)),
             (("gce", AQUA), ("ce", AQUA)),

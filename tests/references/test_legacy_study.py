@@ -21,7 +21,14 @@ from noisylabels.report.verdicts import LEVEL
 from noisylabels.result import Measurement, RunResult
 from noisylabels.spec import RunSpec
 from noisylabels.study import Study
-from tests.references.plain_records import committed, exact_p, measured
+from tests.references.plain_records import committed, exact_p
+from tests.references.readme_facts_legacy import (
+    AQUA,
+    SYMMETRIC,
+    accuracies,
+    easier,
+    easier_at_equal_realised_rates,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "legacy_translation.md").read_text(encoding="utf-8")
 
@@ -99,26 +106,17 @@ def test_the_comparison_on_the_page_tells_one_from_the_other(
         assert ps[{"asked": "realised", "realised": "asked"}[what_counts]] == pytest.approx(0.0312, abs=1e-4)
 
 
-def accuracies(loss: str, corruption: str) -> list[float]:
-    """Per cent, by seed, from the committed records as plain JSON."""
-    runs = [run for run in committed("legacy_translation") if run["spec"]["loss"].partition(":")[0] == loss]
-    found = {
-        run["spec"]["seed"]: 100 * measured(run, "accuracy") for run in runs if run["spec"]["corruption"] == corruption
-    }
-    return [found[seed] for seed in range(6)]
-
-
 def worked_out(name: str, loss: str) -> list[float]:
     """Mean difference, both ends of the 95 % t interval, and the exact p of a row of the page's table."""
-    asked = {"20 %": 0.2, "50 %": 0.5, "80 %": 0.8, "18 %": 0.2, "45 %": 0.5, "72 %": 0.8}
-    rate = next((share for printed, share in asked.items() if f" {printed}" in name), 0.0)
-    first, second = f"legacy:rate={rate},code=dividemix_symmetric", f"symmetric:rate={rate},inclusive=false"
-    if "wrong" in name:
-        second = f"symmetric:rate={round(0.9 * rate, 2)},inclusive=false"
+    runs = committed("legacy_translation")
     if name.startswith("AQuA"):
-        first, second = "legacy:rate=0.4,code=aqua_instance", "symmetric:rate=0.45,inclusive=false"
-    pairs = zip(accuracies(loss, first), accuracies(loss, second), strict=True)
-    differences = [one - other for one, other in pairs]
+        pairs = zip(accuracies(runs, loss, AQUA), accuracies(runs, loss, SYMMETRIC), strict=True)
+        differences = [one - other for one, other in pairs]
+    else:
+        (printed,) = re.findall(r"(\d+) %", name)
+        exact = int(printed) / 100
+        asked = {0.18: 0.2, 0.45: 0.5, 0.72: 0.8}.get(exact, exact)
+        differences = easier(runs, loss, asked, exact)
     middle = statistics.mean(differences)
     half = 2.570582 * statistics.stdev(differences) / math.sqrt(6)  # Student's t, 5 degrees of freedom, 97.5 %
     return [middle, middle - half, middle + half, exact_p(differences)]
@@ -147,29 +145,21 @@ def test_the_result_is_what_the_records_give() -> None:
 
 
 def test_what_the_page_says_in_words_is_what_the_records_give() -> None:
-    assert all(run["status"] == "ok" for run in committed("legacy_translation"))
-    assert len(committed("legacy_translation")) == 132
+    runs = committed("legacy_translation")
+    assert [run["status"] for run in runs] == ["ok"] * 132
     said = " ".join(RESULT.split())
     for corruption, template in (
-        ("symmetric:rate=0.45,inclusive=false", r"GCE, (\S+) points ahead of cross-entropy under 45 %"),
-        ("legacy:rate=0.4,code=aqua_instance", r"is (\S+) behind under AQuA's"),
+        (SYMMETRIC, r"GCE, (\S+) points ahead of cross-entropy under 45 %"),
+        (AQUA, r"is (\S+) behind under AQuA's"),
     ):
         (printed,) = re.findall(template, said)
-        between = statistics.mean(accuracies("gce", corruption)) - statistics.mean(accuracies("ce", corruption))
+        between = statistics.mean(accuracies(runs, "gce", corruption)) - statistics.mean(
+            accuracies(runs, "ce", corruption)
+        )
         assert float(printed) == pytest.approx(abs(between), abs=0.051)
     joint = re.findall(r"(rates together:|GCE) \+(\d\.\d+) ?(?:points)?, p = (\d\.\d+)", said)
     assert [which for which, _, _ in joint] == ["rates together:", "GCE"]
     for which, points, p in joint:
-        found = of_three_rates("gce" if which == "GCE" else "ce")
+        found = easier_at_equal_realised_rates(runs, "gce" if which == "GCE" else "ce")
         assert float(points) == pytest.approx(statistics.mean(found), abs=0.0051)
         assert float(p) == pytest.approx(exact_p(found), abs=0.00051)
-
-
-def of_three_rates(loss: str) -> list[float]:
-    """Inclusive minus exact noise with as many wrong labels, by seed: means over the three rates."""
-    sums = [0.0] * 6
-    for asked, realised in ((0.2, 0.18), (0.5, 0.45), (0.8, 0.72)):
-        inclusive = accuracies(loss, f"legacy:rate={asked},code=dividemix_symmetric")
-        exact = accuracies(loss, f"symmetric:rate={realised},inclusive=false")
-        sums = [total + one - other for total, one, other in zip(sums, inclusive, exact, strict=True)]
-    return [total / 3 for total in sums]
